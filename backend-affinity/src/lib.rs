@@ -1,0 +1,1 @@
+//! CPU binding on Linux.

@@ -1,0 +1,2 @@
+//! The chat demo.
+fn main() {}

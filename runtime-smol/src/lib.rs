@@ -1,0 +1,1 @@
+//! Tangelo on smol.

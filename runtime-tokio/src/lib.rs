@@ -1,0 +1,1 @@
+//! Tangelo on tokio.

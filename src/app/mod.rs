@@ -1,0 +1,1 @@
+//! The application: what a user configures, and what runs in each process.

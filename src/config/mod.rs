@@ -1,0 +1,1 @@
+//! Reading the configuration files of a directory.

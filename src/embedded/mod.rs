@@ -1,0 +1,1 @@
+//! The embedded coordinator: a file lock, for masters on one machine.

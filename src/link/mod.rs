@@ -1,0 +1,1 @@
+//! Links between processes: framed, authenticated and encrypted.
