@@ -1,1 +1,25 @@
-//! Tangelo on tokio.
+//! Tangelo on tokio: the [`Runtime`] of the engine and the [`Supervisor`] of this host's processes.
+//!
+//! ```
+//! use tangelo_core::runtime::Runtime;
+//!
+//! let runtime = tangelo_runtime_tokio::TokioRuntime::new()?;
+//! runtime.block_on(Box::pin(async { /* the engine runs in here */ }));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Tasks run inside an ordinary multi-threaded tokio, so code of a server may use tokio's own
+//! types and every library that is made for it.
+//!
+//! [`Supervisor`]: tangelo_core::Supervisor
+
+mod runtime;
+mod signals;
+mod stream;
+mod tcp;
+mod watch;
+
+pub use runtime::TokioRuntime;
+
+#[cfg(doc)]
+use tangelo_core::runtime::Runtime;
