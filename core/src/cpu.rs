@@ -112,7 +112,9 @@ fn number(digits: &str, text: &str) -> Result<u32> {
 fn malformed(text: &str) -> Error {
     Error::new(
         ErrorKind::Invalid,
-        format!("`{text}` names no CPUs: expected a number, a list such as \"0-3,5\", a stride such as \"0-31:2\", or \"auto\""),
+        format!(
+            "`{text}` names no CPUs: expected a number, a list such as \"0-3,5\", a stride such as \"0-31:2\", or \"auto\""
+        ),
     )
 }
 

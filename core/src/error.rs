@@ -57,11 +57,7 @@ pub struct Error {
 impl Error {
     /// An error of `kind`; `message` says what happened, where, and what to do.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, message: message.into(), source: None }
     }
 
     /// The same error with the one that caused it.
@@ -120,8 +116,14 @@ impl Error {
             K::AlreadyExists => ErrorKind::AlreadyExists,
             K::PermissionDenied => ErrorKind::Denied,
             K::TimedOut => ErrorKind::Timeout,
-            K::ConnectionRefused | K::ConnectionReset | K::ConnectionAborted | K::NotConnected
-            | K::BrokenPipe | K::UnexpectedEof | K::HostUnreachable | K::NetworkUnreachable
+            K::ConnectionRefused
+            | K::ConnectionReset
+            | K::ConnectionAborted
+            | K::NotConnected
+            | K::BrokenPipe
+            | K::UnexpectedEof
+            | K::HostUnreachable
+            | K::NetworkUnreachable
             | K::NetworkDown => ErrorKind::Unavailable,
             _ => ErrorKind::Io,
         };

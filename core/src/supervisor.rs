@@ -1,7 +1,7 @@
 //! Starting, watching and ending processes.
 
-use crate::process::{Exit, LaunchSpec, ProcessRef, Signal};
 use crate::Result;
+use crate::process::{Exit, LaunchSpec, ProcessRef, Signal};
 use alloc::boxed::Box;
 use async_trait::async_trait;
 use core::fmt::Debug;

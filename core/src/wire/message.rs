@@ -54,7 +54,12 @@ pub enum Message {
     /// Master to server: registered.
     Welcome(Welcome),
     /// Master to server: not registered; it must stop, for good.
-    Refused(String),
+    Refused {
+        /// The master's reign: a lower one than the highest seen has nothing to say.
+        epoch: Epoch,
+        /// Why.
+        why: String,
+    },
     /// Master to server: stop in order.
     Stop {
         /// The master's reign: a lower one than the highest seen is refused.

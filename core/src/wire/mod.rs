@@ -31,7 +31,10 @@ pub fn encode(message: &Message) -> Result<Vec<u8>> {
     if bytes.len() > MAX_MESSAGE {
         return Err(Error::new(
             ErrorKind::Invalid,
-            format!("a message of {} bytes is over the limit of {MAX_MESSAGE}: send less at once", bytes.len()),
+            format!(
+                "a message of {} bytes is over the limit of {MAX_MESSAGE}: send less at once",
+                bytes.len()
+            ),
         ));
     }
     Ok(bytes)

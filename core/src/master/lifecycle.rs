@@ -1,0 +1,354 @@
+//! Launching, ending and replacing servers.
+
+use super::Machine;
+use super::io::{Action, Mode, Report};
+use super::server::{KILL_AGAIN, Run, Server, Then};
+use super::state::{ClusterState, ServerRecord};
+use super::store::Deferred;
+use crate::config::{Incarnation, ServerDef, resolve_cpus};
+use crate::process::{Exit, ProcessRef, Signal};
+use crate::restart::Decision;
+use crate::wire::Message;
+use crate::{Error, ErrorKind, Instant};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+impl Machine {
+    /// The first step of a reign: what is, and what is missing?
+    pub(super) fn take_over(&mut self, now: Instant, stored: Option<ClusterState>) {
+        let known = stored.filter(|state| !state.servers.is_empty());
+        let fresh = known.is_none();
+        let ending = known.as_ref().is_some_and(|state| state.ending);
+        if let Some(state) = known {
+            self.all_started = state.all_started;
+            self.servers = state.servers.into_iter().map(Server::new).collect();
+        }
+        if fresh || self.setup.mode == Mode::Start {
+            self.merge_declared(fresh);
+        }
+        self.changed();
+        for index in 0..self.servers.len() {
+            self.take_over_server(now, index);
+        }
+        if ending {
+            self.end(now, None, false);
+        }
+    }
+
+    /// Brings in what servers.json declares.
+    fn merge_declared(&mut self, fresh: bool) {
+        let declared = core::mem::take(&mut self.setup.declared);
+        self.servers.retain(|server| {
+            let record = &server.record;
+            record.added || record.process.is_some() || declared.iter().any(|def| def.id == record.def.id)
+        });
+        for def in declared {
+            if let Some(index) = self.index(&def.id) {
+                let server = &mut self.servers[index];
+                server.record.def = def;
+            } else {
+                let stopped = self.setup.only.as_ref().is_some_and(|only| fresh && !only.contains(&def.id));
+                let mut record = ServerRecord::new(def);
+                record.stopped = stopped;
+                self.servers.push(Server::new(record));
+            }
+        }
+        for server in &mut self.servers {
+            server.record.failed = None;
+            server.record.due = !server.record.stopped;
+            server.record.restarts = 0;
+        }
+        self.bind_cpus();
+    }
+
+    /// Gives every server without a process its CPUs: `auto` takes the allowed ones in turn.
+    pub(super) fn bind_cpus(&mut self) {
+        let defs: Vec<ServerDef> = self.servers.iter().map(|server| server.record.def.clone()).collect();
+        let resolved = resolve_cpus(&defs, &self.setup.allowed_cpus);
+        for (server, cpus) in self.servers.iter_mut().zip(resolved) {
+            if server.record.process.is_none() {
+                server.record.cpus = cpus;
+            }
+        }
+    }
+
+    fn take_over_server(&mut self, now: Instant, index: usize) {
+        let server = &mut self.servers[index];
+        let record = &server.record;
+        if let Some(process) = record.process.clone() {
+            let (id, incarnation) = (record.def.id.clone(), record.incarnation);
+            server.run =
+                Run::Unlinked { until: now + self.setup.master.timing.reconnect_grace, silent: false };
+            server.adopted = true;
+            self.actions.push(Action::Adopt { id, incarnation, process });
+        } else if !record.stopped && record.failed.is_none() {
+            if record.due || record.def.auto_restart {
+                self.begin_launch(index);
+            } else {
+                self.crash(now, index, String::from("it ended while no master watched"));
+            }
+        }
+    }
+
+    /// The server's next life begins, as soon as its incarnation is reserved.
+    pub(super) fn begin_launch(&mut self, index: usize) {
+        let server = &mut self.servers[index];
+        server.clear_life();
+        server.launched_at = None;
+        if self.ending.is_some() {
+            server.run = Run::Idle;
+            return;
+        }
+        server.run = Run::Launching;
+        let next = server.record.incarnation.max(server.floor).next();
+        self.reserve(index, next);
+        self.launch_when_reserved(index, next);
+    }
+
+    pub(super) fn launch_now(&mut self, now: Instant, id: &str, incarnation: Incarnation) {
+        let Some(index) = self.index(id) else { return };
+        let server = &mut self.servers[index];
+        if server.run != Run::Launching
+            || server.launched_at.is_some()
+            || server.record.incarnation >= incarnation
+        {
+            return;
+        }
+        server.launched_at = Some(now);
+        server.record.incarnation = incarnation;
+        server.record.process = None;
+        self.actions.push(Action::Launch {
+            def: server.record.def.clone(),
+            cpus: server.record.cpus.clone(),
+            incarnation,
+        });
+        // The next one is reserved now, so that a restart need not wait for the store.
+        self.reserve(index, incarnation.next());
+        self.report(id, Report::Launching { incarnation });
+    }
+
+    pub(super) fn launched(
+        &mut self,
+        now: Instant,
+        id: &str,
+        incarnation: Incarnation,
+        result: Result<ProcessRef, Error>,
+    ) {
+        let Some(index) = self.index(id).filter(|&i| self.servers[i].record.incarnation == incarnation)
+        else {
+            return;
+        };
+        self.changed();
+        let server = &mut self.servers[index];
+        match result {
+            Ok(process) => {
+                server.record.process = Some(process);
+                server.record.due = false;
+                if server.run == Run::Launching {
+                    server.run = Run::Starting { until: now + self.setup.master.timing.start_timeout };
+                } else if matches!(server.run, Run::Stopping { .. }) && server.link.is_none() {
+                    self.when_stored(Deferred::Stop(id.into()));
+                }
+            }
+            Err(error) => {
+                let why = format!("it cannot be launched: {error}");
+                if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Unsupported) {
+                    self.fail(index, why);
+                } else {
+                    self.ended(now, index, why);
+                }
+            }
+        }
+    }
+
+    pub(super) fn adopted(&mut self, now: Instant, id: &str, incarnation: Incarnation, alive: bool) {
+        if !alive {
+            self.exited(now, id, incarnation, Exit::Unknown);
+        } else if let Some(index) = self.index(id) {
+            let server = &self.servers[index];
+            if server.record.stopped && matches!(server.run, Run::Unlinked { .. }) {
+                self.begin_stop(now, index, Then::Stay);
+            }
+        }
+    }
+
+    pub(super) fn exited(&mut self, now: Instant, id: &str, incarnation: Incarnation, exit: Exit) {
+        // Law 5: a late end of an old incarnation changes nothing.
+        let Some(index) = self.index(id).filter(|&i| self.servers[i].record.incarnation == incarnation)
+        else {
+            return;
+        };
+        if self.servers[index].record.process.is_none() {
+            return;
+        }
+        self.ended(now, index, exit.to_string());
+    }
+
+    /// The present process is gone, or never came to be.
+    fn ended(&mut self, now: Instant, index: usize, why: String) {
+        self.withdraw(now, index);
+        self.changed();
+        let server = &mut self.servers[index];
+        server.record.process = None;
+        let (link, run) = (server.link.take(), core::mem::replace(&mut server.run, Run::Idle));
+        server.clear_life();
+        if let Some(link) = link {
+            self.close(link, "its process has ended");
+        }
+        match run {
+            Run::Stopping { then: Then::Stay, .. } => {
+                let id = self.servers[index].record.def.id.clone();
+                self.report(&id, Report::Stopped);
+            }
+            Run::Stopping { then: Then::Launch, .. } => self.begin_launch(index),
+            Run::Stopping { then: Then::Crash(why), .. } => self.crash(now, index, why),
+            _ if self.servers[index].record.stopped || self.ending.is_some() => {}
+            _ if self.servers[index].record.due => self.begin_launch(index),
+            _ => self.crash(now, index, why),
+        }
+    }
+
+    /// It ended without having been asked to.
+    pub(super) fn crash(&mut self, now: Instant, index: usize, why: String) {
+        let jitter = self.random.f64();
+        let server = &mut self.servers[index];
+        if server.record.stopped || self.ending.is_some() {
+            server.run = Run::Idle;
+            return;
+        }
+        if !server.record.def.auto_restart {
+            self.fail(index, format!("{why}; auto-restart is off"));
+            return;
+        }
+        let policy = server.record.def.restart;
+        match server.crashes.record(&policy, now, jitter) {
+            Decision::GiveUp => {
+                let seconds = policy.window.as_secs_f64();
+                let why = format!("crashed over {} times in {seconds} s, last: {why}", policy.max_restarts);
+                self.fail(index, why);
+            }
+            Decision::RestartAt(until) => {
+                server.record.restarts += 1;
+                server.why.clone_from(&why);
+                server.run = Run::Backoff { until };
+                let id = server.record.def.id.clone();
+                self.report(&id, Report::Crashed { why });
+                if until <= now {
+                    self.begin_launch(index);
+                }
+            }
+        }
+    }
+
+    /// It is not started again until somebody asks.
+    fn fail(&mut self, index: usize, why: String) {
+        self.changed();
+        let server = &mut self.servers[index];
+        server.run = Run::Idle;
+        server.record.due = false;
+        server.record.failed = Some(why.clone());
+        let id = server.record.def.id.clone();
+        self.report(&id, Report::Failed { why });
+    }
+
+    /// It is to stop, once that is stored; `then` says what follows.
+    pub(super) fn begin_stop(&mut self, now: Instant, index: usize, then: Then) {
+        self.withdraw(now, index);
+        let server = &mut self.servers[index];
+        let kill_at = now + server.stop_patience();
+        let id = server.record.def.id.clone();
+        match &mut server.run {
+            Run::Stopping { then: planned, .. } => *planned = then,
+            Run::Idle | Run::Backoff { .. } => self.after_stop(index, &then),
+            Run::Launching if server.launched_at.is_none() => self.after_stop(index, &then),
+            run => {
+                *run = Run::Stopping { kill_at, then };
+                self.report(&id, Report::Stopping);
+                self.when_stored(Deferred::Stop(id));
+            }
+        }
+    }
+
+    fn after_stop(&mut self, index: usize, then: &Then) {
+        self.servers[index].run = Run::Idle;
+        if *then == Then::Launch {
+            self.begin_launch(index);
+        }
+    }
+
+    /// Asks the process to stop: over its link, or else by a signal.
+    pub(super) fn stop_now(&mut self, now: Instant, id: &str) {
+        let Some(index) = self.index(id) else { return };
+        let server = &mut self.servers[index];
+        let patience = server.stop_patience();
+        let Run::Stopping { kill_at, .. } = &mut server.run else { return };
+        if *kill_at <= now {
+            return;
+        }
+        // The time that the store took is not the server's.
+        *kill_at = now + patience;
+        let timeout = server.record.def.stop_timeout;
+        match (server.link.filter(|_| server.welcomed), server.record.process.clone()) {
+            (Some(link), _) => self.send(link, Message::Stop { epoch: self.epoch, timeout }),
+            (None, Some(process)) => self.actions.push(Action::Signal { process, signal: Signal::Terminate }),
+            (None, None) => {}
+        }
+    }
+
+    /// It does not serve any more though its process lives: replaced, or left to a person.
+    fn replace(&mut self, now: Instant, index: usize, why: String, hung: bool) {
+        self.withdraw(now, index);
+        let server = &mut self.servers[index];
+        let id = server.record.def.id.clone();
+        if server.record.stopped {
+            self.begin_stop(now, index, Then::Stay);
+        } else if !server.record.def.auto_restart {
+            server.run = Run::Astray { why: why.clone() };
+            self.report(&id, Report::Failed { why });
+        } else {
+            // A hung process would not hear the request to stop.
+            let kill_at = if hung { now } else { now + server.stop_patience() };
+            server.run = Run::Stopping { kill_at, then: Then::Crash(why) };
+            self.report(&id, Report::Stopping);
+            self.stop_now(now, &id);
+        }
+    }
+
+    pub(super) fn run_timers(&mut self, now: Instant) {
+        let due: Vec<usize> = (0..self.servers.len())
+            .filter(|&index| self.servers[index].deadline().is_some_and(|deadline| deadline <= now))
+            .collect();
+        for index in due {
+            match self.servers[index].run.clone() {
+                Run::Starting { .. } => {
+                    let limit = self.setup.master.timing.start_timeout.as_secs_f64();
+                    self.replace(now, index, format!("not up within {limit} s"), true);
+                }
+                Run::Unlinked { silent: true, .. } => {
+                    let patience = self.setup.master.timing.heartbeat.patience().as_secs_f64();
+                    self.replace(now, index, format!("no heartbeat for over {patience} s"), true);
+                }
+                Run::Unlinked { silent: false, .. } => {
+                    self.replace(now, index, String::from("its link is gone"), false);
+                }
+                Run::Backoff { .. } => self.begin_launch(index),
+                _ => {}
+            }
+            self.kill_if_due(now, index);
+        }
+        self.run_deferred(now);
+    }
+
+    fn kill_if_due(&mut self, now: Instant, index: usize) {
+        let server = &mut self.servers[index];
+        if let Run::Stopping { kill_at, .. } = &mut server.run
+            && *kill_at <= now
+        {
+            *kill_at = now + KILL_AGAIN;
+            if let Some(process) = server.record.process.clone() {
+                self.actions.push(Action::Signal { process, signal: Signal::Kill });
+            }
+        }
+    }
+}

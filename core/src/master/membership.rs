@@ -1,0 +1,89 @@
+//! Telling every server who is up. Changes are gathered for a moment, so that a hundred servers
+//! that come up together cost each of them a few messages, not a hundred.
+
+use super::Machine;
+use super::io::{Action, LinkId};
+use super::server::Server;
+use crate::Instant;
+use crate::config::Incarnation;
+use crate::wire::{Message, ServerInfo};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+use core::time::Duration;
+
+/// How long changes are gathered.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// Changes that are not told yet: the latest for each server.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pending: BTreeMap<String, Change>,
+    flush_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Change {
+    Added(Box<ServerInfo>),
+    Removed(Incarnation),
+}
+
+impl Changes {
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.flush_at
+    }
+
+    fn note(&mut self, now: Instant, id: String, change: Change) {
+        self.pending.insert(id, change);
+        self.flush_at.get_or_insert(now + GATHER);
+    }
+}
+
+impl Machine {
+    /// The server is up: the others shall know.
+    pub(super) fn announce(&mut self, now: Instant, index: usize) {
+        self.servers[index].record.up = true;
+        self.changed();
+        let info = self.servers[index].info();
+        self.changes.note(now, info.def.id.clone(), Change::Added(Box::new(info)));
+    }
+
+    /// The server's present incarnation is not up any more: the others shall know.
+    pub(super) fn withdraw(&mut self, now: Instant, index: usize) {
+        let record = &mut self.servers[index].record;
+        if mem::take(&mut record.up) {
+            let (id, incarnation) = (record.def.id.clone(), record.incarnation);
+            self.changed();
+            self.changes.note(now, id, Change::Removed(incarnation));
+        }
+    }
+
+    /// Everybody who is up, for a newcomer.
+    pub(super) fn everybody(&self) -> Vec<ServerInfo> {
+        self.servers.iter().filter(|server| server.record.up).map(Server::info).collect()
+    }
+
+    pub(super) fn welcomed_links(&self) -> Vec<LinkId> {
+        self.servers.iter().filter(|server| server.welcomed).filter_map(|server| server.link).collect()
+    }
+
+    pub(super) fn flush_changes(&mut self, now: Instant) {
+        if self.changes.flush_at.is_none_or(|at| now < at) {
+            return;
+        }
+        self.changes.flush_at = None;
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        for (id, change) in mem::take(&mut self.changes.pending) {
+            match change {
+                Change::Added(info) => added.push(*info),
+                Change::Removed(incarnation) => removed.push((id, incarnation)),
+            }
+        }
+        let links = self.welcomed_links();
+        if !links.is_empty() {
+            self.actions.push(Action::Broadcast { links, message: Message::Servers { added, removed } });
+        }
+    }
+}

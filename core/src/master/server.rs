@@ -1,0 +1,185 @@
+//! One server, as the master of this reign sees it.
+
+use super::io::LinkId;
+use super::state::ServerRecord;
+use crate::config::Incarnation;
+use crate::restart::Crashes;
+use crate::wire::{Phase, ServerInfo, ServerRow, ServerState};
+use crate::{CpuSet, Instant};
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::time::Duration;
+
+/// How long a server's components may take to stop once its hooks are done, and then the process to go.
+const STOP_SLACK: Duration = Duration::from_secs(6);
+
+/// How long a killed process may take to go before it is killed again.
+pub(super) const KILL_AGAIN: Duration = Duration::from_secs(2);
+
+/// Where a server is in its life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Run {
+    /// No process of it runs and none is to be launched.
+    Idle,
+    /// Its launch waits for the store, or was ordered and is not answered yet.
+    Launching,
+    /// It has a process, and should be up by then.
+    Starting { until: Instant },
+    /// It is up and linked.
+    Up,
+    /// Its process lives, as far as anybody knows; its link is gone, and should be back by then.
+    Unlinked { until: Instant, silent: bool },
+    /// Its process lives but it does not serve; without `auto-restart` that is left to a person.
+    Astray { why: String },
+    /// It was told to stop and should be gone by then, or else is killed (again).
+    Stopping { kill_at: Instant, then: Then },
+    /// It crashed, and is launched again at that moment.
+    Backoff { until: Instant },
+}
+
+/// What follows when a process that was told to stop has gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Then {
+    /// It stays down.
+    Stay,
+    /// It is launched again.
+    Launch,
+    /// It counts as crashed, for this reason.
+    Crash(String),
+}
+
+/// One server.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) record: ServerRecord,
+    pub(super) run: Run,
+    pub(super) link: Option<LinkId>,
+    /// Whether the link's registration has been answered with a welcome.
+    pub(super) welcomed: bool,
+    pub(super) phase: Phase,
+    pub(super) launched_at: Option<Instant>,
+    /// Whether an earlier master launched the present process.
+    pub(super) adopted: bool,
+    /// The highest incarnation that an earlier reign may have launched.
+    pub(super) floor: Incarnation,
+    /// The change of the stored state by which the next incarnation is reserved.
+    pub(super) reserved_by: u64,
+    pub(super) crashes: Crashes,
+    pub(super) cpus: Option<CpuSet>,
+    pub(super) status: String,
+    /// Why it crashed last, for `list`.
+    pub(super) why: String,
+}
+
+impl Server {
+    pub(super) fn new(record: ServerRecord) -> Self {
+        let floor = record.reserved;
+        Self {
+            record,
+            run: Run::Idle,
+            link: None,
+            welcomed: false,
+            phase: Phase::Starting,
+            launched_at: None,
+            adopted: false,
+            floor,
+            reserved_by: 0,
+            crashes: Crashes::default(),
+            cpus: None,
+            status: String::new(),
+            why: String::new(),
+        }
+    }
+
+    /// Forgets what belonged to the process that has gone, or has not come yet.
+    pub(super) fn clear_life(&mut self) {
+        self.welcomed = false;
+        self.phase = Phase::Starting;
+        self.cpus = None;
+        self.status.clear();
+        self.adopted = false;
+    }
+
+    /// Whether a process of it runs, as far as anybody knows.
+    pub(super) const fn is_live(&self) -> bool {
+        matches!(
+            self.run,
+            Run::Launching
+                | Run::Starting { .. }
+                | Run::Up
+                | Run::Unlinked { .. }
+                | Run::Astray { .. }
+                | Run::Stopping { .. }
+        )
+    }
+
+    /// Whether it is where it will stay: nothing is under way.
+    pub(super) const fn is_settled(&self) -> bool {
+        matches!(self.run, Run::Up | Run::Idle | Run::Astray { .. })
+    }
+
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        match self.run {
+            Run::Starting { until } | Run::Unlinked { until, .. } | Run::Backoff { until } => Some(until),
+            Run::Stopping { kill_at, .. } => Some(kill_at),
+            Run::Idle | Run::Launching | Run::Up | Run::Astray { .. } => None,
+        }
+    }
+
+    /// How long it may take from being told to stop until it is gone.
+    pub(super) const fn stop_patience(&self) -> Duration {
+        self.record.def.stop_timeout.saturating_add(STOP_SLACK)
+    }
+
+    pub(super) fn info(&self) -> ServerInfo {
+        ServerInfo { def: self.record.def.clone(), incarnation: self.record.incarnation }
+    }
+
+    /// Its line in `list`; the driver adds the memory.
+    pub(super) fn row(&self, now: Instant) -> ServerRow {
+        let record = &self.record;
+        let (state, detail) = self.shown();
+        let live = record.process.as_ref().filter(|_| self.is_live());
+        ServerRow {
+            id: record.def.id.clone(),
+            server_type: record.def.server_type.clone(),
+            host: record.def.host.clone(),
+            port: record.def.port,
+            client_port: record.def.client_port,
+            pid: live.map(|process| process.pid),
+            incarnation: record.incarnation,
+            state,
+            cpu: self.cpus.as_ref().map(ToString::to_string),
+            restarts: record.restarts,
+            uptime_ms: self
+                .launched_at
+                .filter(|_| live.is_some())
+                .map(|at| u64::try_from(now.saturating_since(at).as_millis()).unwrap_or(u64::MAX)),
+            rss_bytes: None,
+            detail,
+        }
+    }
+
+    fn shown(&self) -> (ServerState, String) {
+        let pid = self.record.process.as_ref().map_or(0, |process| process.pid);
+        match &self.run {
+            Run::Up => (ServerState::Up, self.status.clone()),
+            Run::Launching | Run::Starting { .. } => (ServerState::Starting, self.why.clone()),
+            Run::Unlinked { silent, .. } => {
+                let what = if *silent { "silent" } else { "its link is gone" };
+                (ServerState::Up, format!("{what}: waiting for it to come back"))
+            }
+            Run::Astray { why } => (
+                ServerState::Failed,
+                format!("{why}, but pid {pid} runs and auto-restart is off: `restart` replaces it"),
+            ),
+            Run::Stopping { then: Then::Crash(why), .. } => (ServerState::Stopping, why.clone()),
+            Run::Stopping { .. } => (ServerState::Stopping, String::new()),
+            Run::Backoff { .. } => (ServerState::Backoff, self.why.clone()),
+            Run::Idle => match &self.record.failed {
+                Some(why) => (ServerState::Failed, why.clone()),
+                None => (ServerState::Stopped, String::new()),
+            },
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Written before done: what waits until the desired state is stored.
+
+use super::ending::Ending;
+use super::io::{Action, LinkId, Ticket};
+use super::state::ClusterState;
+use super::{Machine, Report};
+use crate::config::Incarnation;
+use crate::coordinator::LeadershipState;
+use crate::wire::Response;
+use crate::{Error, ErrorKind, Instant};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// The first and the longest pause after a failed store.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// What is done once the state that it follows from is stored.
+#[derive(Debug)]
+pub(super) enum Deferred {
+    /// Launch this incarnation, if it is still wanted.
+    Launch(String, Incarnation),
+    /// Welcome the server on this link, if it is still there.
+    Welcome(String, LinkId),
+    /// Tell this server to stop, if it still should.
+    Stop(String),
+    /// Answer.
+    Reply(Ticket, Response),
+    /// The cluster's state is gone: leave.
+    Exit,
+}
+
+/// The state of the stored state.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    /// Counts changes; a store of version n has all changes up to n.
+    version: u64,
+    stored: u64,
+    under_way: Option<u64>,
+    retry_at: Option<Instant>,
+    failures: u32,
+    deferred: Vec<(u64, Deferred)>,
+}
+
+impl Store {
+    pub(super) const fn deadline(&self) -> Option<Instant> {
+        self.retry_at
+    }
+}
+
+impl Machine {
+    /// The desired state has changed and is to be stored.
+    pub(super) const fn changed(&mut self) {
+        self.store.version += 1;
+    }
+
+    /// Reserves an incarnation, so that no later master launches it too.
+    pub(super) fn reserve(&mut self, index: usize, incarnation: Incarnation) {
+        let server = &mut self.servers[index];
+        if server.record.reserved < incarnation || server.reserved_by == 0 {
+            server.record.reserved = server.record.reserved.max(incarnation);
+            self.store.version += 1;
+            self.servers[index].reserved_by = self.store.version;
+        }
+    }
+
+    /// Does this once everything changed so far is stored.
+    pub(super) fn when_stored(&mut self, deferred: Deferred) {
+        self.store.deferred.push((self.store.version, deferred));
+    }
+
+    pub(super) fn stored(&mut self, now: Instant, version: u64, result: Result<(), Error>) {
+        if self.store.under_way.take_if(|under_way| *under_way == version).is_none() {
+            return;
+        }
+        match result {
+            Ok(()) => {
+                self.store.failures = 0;
+                self.store.stored = version;
+            }
+            Err(error) if error.kind() == ErrorKind::Fenced => {
+                self.leadership_changed(LeadershipState::Lost, now);
+            }
+            Err(_) => {
+                self.store.failures += 1;
+                let doublings = self.store.failures.min(10) - 1;
+                let pause = RETRY.0.saturating_mul(2u32.saturating_pow(doublings)).min(RETRY.1);
+                self.store.retry_at = Some(now + pause);
+            }
+        }
+    }
+
+    /// Launches the server's next incarnation once it is reserved in the stored state.
+    pub(super) fn launch_when_reserved(&mut self, index: usize, incarnation: Incarnation) {
+        let server = &self.servers[index];
+        let deferred = Deferred::Launch(server.record.def.id.clone(), incarnation);
+        self.store.deferred.push((server.reserved_by, deferred));
+    }
+
+    /// Does what has waited for a store that has succeeded by now.
+    pub(super) fn run_deferred(&mut self, now: Instant) {
+        let stored = self.store.stored;
+        loop {
+            let ready: Vec<_> = self.store.deferred.extract_if(.., |(needs, _)| *needs <= stored).collect();
+            if ready.is_empty() {
+                return;
+            }
+            for (_, deferred) in ready {
+                match deferred {
+                    Deferred::Launch(id, incarnation) => self.launch_now(now, &id, incarnation),
+                    Deferred::Welcome(id, link) => self.welcome(now, &id, link),
+                    Deferred::Stop(id) => self.stop_now(now, &id),
+                    Deferred::Reply(ticket, response) => {
+                        self.actions.push(Action::Reply { ticket, response })
+                    }
+                    Deferred::Exit => self.actions.push(Action::Exit),
+                }
+            }
+        }
+    }
+
+    /// Stores what has changed, one store at a time.
+    pub(super) fn flush_store(&mut self, now: Instant) {
+        let retrying = self.store.retry_at.is_some_and(|at| now < at);
+        if self.store.under_way.is_some() || self.store.stored >= self.store.version || retrying {
+            return;
+        }
+        self.store.retry_at = None;
+        let version = self.store.version;
+        self.store.under_way = Some(version);
+        let over = self.ending.as_ref().is_some_and(Ending::is_over);
+        let records = self.servers.iter().filter(|_| !over).map(|server| server.record.clone());
+        let mut state = ClusterState::new(records.collect());
+        state.all_started = self.all_started && !over;
+        state.ending = self.ending.is_some() && !over;
+        self.actions.push(Action::Store { version, state });
+    }
+
+    pub(super) fn report(&mut self, id: &str, what: Report) {
+        self.actions.push(Action::Report { id: id.into(), what });
+    }
+}
