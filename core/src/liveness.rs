@@ -115,6 +115,7 @@ mod tests {
     #[test]
     fn the_connecting_side_only_listens() {
         let mut link = Liveness::new(Heartbeat::default(), false, at(0));
+        assert_eq!(link.poll(at(0)), Verdict::Wait(at(6000)));
         assert_eq!(link.poll(at(5999)), Verdict::Wait(at(6000)));
         link.heard(at(5999));
         assert_eq!(link.poll(at(6000)), Verdict::Wait(at(11_999)));
