@@ -22,5 +22,17 @@ mod watch;
 
 pub use runtime::SmolRuntime;
 
+#[cfg(target_os = "linux")]
+use alloc::sync::Arc;
+#[cfg(target_os = "linux")]
+pub use tangelo_core::local::LocalSupervisor;
+
+/// The supervisor of this host's processes on smol; it binds them to CPUs by `affinity`.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn supervisor(runtime: Arc<SmolRuntime>, affinity: Arc<dyn tangelo_core::Affinity>) -> LocalSupervisor {
+    LocalSupervisor::new(runtime, affinity)
+}
+
 #[cfg(doc)]
 use tangelo_core::runtime::Runtime;

@@ -13,6 +13,8 @@
 //!
 //! [`Supervisor`]: tangelo_core::Supervisor
 
+extern crate alloc;
+
 mod runtime;
 mod signals;
 mod stream;
@@ -20,6 +22,18 @@ mod tcp;
 mod watch;
 
 pub use runtime::TokioRuntime;
+
+#[cfg(target_os = "linux")]
+use alloc::sync::Arc;
+#[cfg(target_os = "linux")]
+pub use tangelo_core::local::LocalSupervisor;
+
+/// The supervisor of this host's processes on tokio; it binds them to CPUs by `affinity`.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn supervisor(runtime: Arc<TokioRuntime>, affinity: Arc<dyn tangelo_core::Affinity>) -> LocalSupervisor {
+    LocalSupervisor::new(runtime, affinity)
+}
 
 #[cfg(doc)]
 use tangelo_core::runtime::Runtime;

@@ -1,0 +1,124 @@
+//! What /proc says about processes.
+
+use crate::ProcessRef;
+use alloc::format;
+use std::fs;
+use std::io;
+
+/// The part of /proc/PID/stat that tells processes apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// Field 22: clock ticks from boot to the start of the process.
+    pub(super) start_time: u64,
+    /// It has ended and waits for its parent to take notice (a zombie).
+    pub(super) ended: bool,
+}
+
+/// The stat of `pid`, or `None` if there is no such process.
+pub(super) fn stat(pid: u32) -> io::Result<Option<Stat>> {
+    match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(text) => parse(&text).map(Some).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat is malformed"))
+        }),
+        // ESRCH: it ended between the open and the read.
+        Err(e) if e.kind() == io::ErrorKind::NotFound || is_gone(&e) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+}
+
+/// Reads proc_pid_stat(5). The second field is the program's name in parentheses and may itself
+/// hold spaces and parentheses, so the fields are counted from the last one that closes.
+fn parse(text: &str) -> Option<Stat> {
+    let (_, fields) = text.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace();
+    let state = fields.next()?;
+    // Field 22, 19 after the state, which is field 3.
+    let start_time = fields.nth(18)?.parse().ok()?;
+    Some(Stat { start_time, ended: matches!(state, "Z" | "X" | "x") })
+}
+
+/// Names this process, which runs on `host`.
+///
+/// # Errors
+/// If /proc cannot be read.
+pub fn process_ref(host: &str) -> io::Result<ProcessRef> {
+    let pid = std::process::id();
+    let stat = stat(pid)?
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "/proc does not show this process"))?;
+    Ok(ProcessRef { host: host.into(), pid, start_time: stat.start_time })
+}
+
+/// Whether exactly this process of this host still runs. One that has ended and only waits for
+/// its parent to take notice does not; one that cannot be looked at counts as running.
+#[must_use]
+pub fn alive(process: &ProcessRef) -> bool {
+    match stat(process.pid) {
+        Ok(stat) => stat.is_some_and(|stat| stat.start_time == process.start_time && !stat.ended),
+        Err(_) => true,
+    }
+}
+
+/// The memory of this process that is in RAM, in bytes; 0 if /proc cannot be read.
+#[must_use]
+pub fn rss_bytes() -> u64 {
+    let pages = || -> Option<u64> {
+        // Field 2 of /proc/self/statm, in pages (proc_pid_statm(5)).
+        fs::read_to_string("/proc/self/statm").ok()?.split_ascii_whitespace().nth(1)?.parse().ok()
+    };
+    pages().unwrap_or(0) * rustix::param::page_size() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_spaces_and_parentheses_shifts_no_field() {
+        let rest = "S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 11 12";
+        for name in ["sh", "a b", "a) S 1 2 (b", ") R"] {
+            let stat = parse(&format!("42 ({name}) {rest}")).unwrap();
+            assert_eq!(stat, Stat { start_time: 987_654, ended: false }, "{name}");
+        }
+        assert!(parse(&format!("42 (sh) {}", rest.replacen('S', "Z", 1))).unwrap().ended);
+        assert_eq!(parse("42 (sh"), None);
+        assert_eq!(parse("42 (sh) S 1 2"), None);
+    }
+
+    #[test]
+    fn this_process_runs_and_the_one_that_had_its_pid_does_not() {
+        let me = process_ref("here").unwrap();
+        assert_eq!((me.pid, me.host.as_str()), (std::process::id(), "here"));
+        assert!(alive(&me));
+        assert!(!alive(&ProcessRef { start_time: me.start_time + 1, ..me }));
+    }
+
+    #[test]
+    fn a_zombie_does_not_run() {
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", "read x"])
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let start_time = stat(child.id()).unwrap().unwrap().start_time;
+        let process = ProcessRef { host: "here".into(), pid: child.id(), start_time };
+        assert!(alive(&process));
+        drop(child.stdin.take());
+        // Waits for the end, and leaves the zombie.
+        let id = rustix::process::WaitId::Pid(rustix::process::Pid::from_child(&child));
+        let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+        rustix::process::waitid(id, options).unwrap();
+        assert!(!alive(&process));
+        child.wait().unwrap();
+        assert!(!alive(&process));
+    }
+
+    #[test]
+    fn memory_is_counted_in_bytes() {
+        let rss = rss_bytes();
+        assert!((100_000..100_000_000_000).contains(&rss), "{rss}");
+    }
+}
