@@ -1,11 +1,31 @@
 //! The cluster's configuration, in Pomelo's own files: `master.json` and `servers.json`.
 
+mod checks;
+mod cluster;
+mod clusters;
+mod cpus;
+mod error;
+mod master;
 mod names;
+mod node;
+mod pairs;
+mod secret;
 mod server;
 mod server_fields;
+mod source;
 mod timing;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
+pub use checks::{check_cpus, check_servers};
+pub use cluster::{ClusterConfig, ConfigFile, Layout, envs};
+pub use clusters::MAX_SERVERS;
+pub use cpus::resolve_cpus;
+pub use error::ConfigError;
+pub use master::MasterDef;
 pub use names::{MAX_NAME, check_name, is_loopback};
+pub use secret::Secret;
 pub use server::{Incarnation, ServerDef};
 pub use timing::Timing;

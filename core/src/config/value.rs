@@ -2,6 +2,7 @@
 //!
 //! Every error is what was expected and what was found, without its place.
 
+use super::clusters;
 use super::names::quoted;
 use crate::cpu::CpuRequest;
 use alloc::borrow::ToOwned;
@@ -62,6 +63,9 @@ pub(super) fn integer<N: FromStr + PartialOrd + Display>(
 }
 
 pub(super) fn port(value: &Value) -> Result<u16, String> {
+    if value.as_str().and_then(clusters::base).is_some() {
+        return Err(unexpected("a port; counting up needs \"clusterCount\" beside it", value));
+    }
     number(value).filter(|&port| port != 0).ok_or_else(|| unexpected("a port from 1 to 65535", value))
 }
 
@@ -107,7 +111,7 @@ pub(super) fn time(value: &Value, unit: Unit, low: Duration) -> Result<Duration,
 pub(super) fn time_value(time: Duration, unit: Unit) -> Value {
     let (whole, exact) = match unit {
         Unit::Seconds => (u128::from(time.as_secs()), time.subsec_nanos() == 0),
-        Unit::Milliseconds => (time.as_millis(), time.subsec_nanos() % 1_000_000 == 0),
+        Unit::Milliseconds => (time.as_millis(), time.subsec_nanos().is_multiple_of(1_000_000)),
     };
     match u64::try_from(whole) {
         Ok(whole) if exact => whole.into(),
