@@ -3,8 +3,8 @@
 mod files;
 pub(crate) mod secret;
 
+use alloc::collections::BTreeSet;
 use files::{MASTER, SERVERS};
-use std::collections::BTreeSet;
 use std::path::Path;
 use tangelo_core::config::{ClusterConfig, ConfigError, ConfigFile, Layout, check_name};
 use tangelo_core::{CpuSet, Error, ErrorKind, Result};

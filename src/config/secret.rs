@@ -143,7 +143,7 @@ fn read(path: &Path) -> Result<Option<Secret>> {
 /// Makes the secret's file, unless another process is faster. Whoever is killed in here leaves no
 /// half of it behind: it gets its name only when it is whole.
 fn make(path: &Path) -> Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let dir = path.parent().unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(dir).map_err(|error| Error::io(format_args!("make {}", dir.display()), error))?;
     let draft = dir.join(format!(".secret.{}.{:016x}", std::process::id(), fastrand::u64(..)));
     let linked = write_draft(&draft).and_then(|()| match fs::hard_link(&draft, path) {
@@ -172,7 +172,7 @@ fn write_draft(draft: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use alloc::collections::BTreeSet;
     use std::sync::Barrier;
     use std::thread;
     use tangelo_core::config::{MasterDef, ServerDef};
