@@ -68,7 +68,7 @@ impl fmt::Display for CpuSet {
         let mut cpus = self.iter().peekable();
         while let Some(first) = cpus.next() {
             let mut last = first;
-            while cpus.next_if_eq(&(last + 1)).is_some() {
+            while cpus.next_if_eq(&last.saturating_add(1)).is_some() {
                 last += 1;
             }
             if !text.is_empty() {

@@ -12,6 +12,8 @@ use core::fmt::Debug;
 ///
 /// - A launched process has a session and process group of its own, so that a Ctrl-C on the
 ///   supervisor's terminal does not reach it and a kill reaches its descendants.
+/// - When it ends, however it ends, what is left of its process group is killed, so that no
+///   descendant holds a port or a file against its successor.
 /// - It outlives its supervisor: no pipe or parent-death signal ties it to the one that started it.
 /// - Every method that takes a [`ProcessRef`] acts on exactly that process, and never on another
 ///   one that got the same pid later.

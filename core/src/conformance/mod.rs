@@ -1,1 +1,22 @@
 //! Public conformance suites: whoever writes a part of their own runs the tests that ours pass.
+//!
+//! Each suite has a `test_all` that takes the part under test, and its cases are functions of
+//! their own. A case panics with what was expected and what came instead; before that, its name
+//! goes to stderr. Everything in them is real: processes, signals, sockets and files; they may
+//! run beside other tests.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use tangelo_core::runtime::Runtime;
+//! # fn my_runtime() -> Arc<dyn Runtime> { unimplemented!() }
+//! use tangelo_core::conformance;
+//!
+//! let runtime = my_runtime();
+//! runtime.block_on(Box::pin(conformance::runtime::test_all(runtime.clone())));
+//! ```
+
+pub mod affinity;
+pub mod runtime;
+#[cfg(target_os = "linux")]
+pub mod supervisor;
+mod tools;

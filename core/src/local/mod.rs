@@ -13,5 +13,7 @@ mod table;
 mod watched;
 
 pub use log::rotate_own_output;
-pub use procfs::{alive, process_ref, rss_bytes};
+#[cfg(feature = "conformance")]
+pub(crate) use procfs::stat;
+pub use procfs::{alive, find_process, process_ref, rss_bytes};
 pub use supervisor::LocalSupervisor;

@@ -7,15 +7,15 @@ use std::io;
 
 /// The part of /proc/PID/stat that tells processes apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stat {
+pub(crate) struct Stat {
     /// Field 22: clock ticks from boot to the start of the process.
-    pub(super) start_time: u64,
+    pub(crate) start_time: u64,
     /// It has ended and waits for its parent to take notice (a zombie).
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
 }
 
 /// The stat of `pid`, or `None` if there is no such process.
-pub(super) fn stat(pid: u32) -> io::Result<Option<Stat>> {
+pub(crate) fn stat(pid: u32) -> io::Result<Option<Stat>> {
     match fs::read_to_string(format!("/proc/{pid}/stat")) {
         Ok(text) => parse(&text).map(Some).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat is malformed"))
@@ -46,10 +46,17 @@ fn parse(text: &str) -> Option<Stat> {
 /// # Errors
 /// If /proc cannot be read.
 pub fn process_ref(host: &str) -> io::Result<ProcessRef> {
-    let pid = std::process::id();
-    let stat = stat(pid)?
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "/proc does not show this process"))?;
-    Ok(ProcessRef { host: host.into(), pid, start_time: stat.start_time })
+    find_process(host, std::process::id())?
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "/proc does not show this process"))
+}
+
+/// Names the process that has this pid now, if there is one; `host` is what this host is called.
+///
+/// # Errors
+/// If /proc cannot be read.
+pub fn find_process(host: &str, pid: u32) -> io::Result<Option<ProcessRef>> {
+    let stat = stat(pid)?.filter(|stat| !stat.ended);
+    Ok(stat.map(|stat| ProcessRef { host: host.into(), pid, start_time: stat.start_time }))
 }
 
 /// Whether exactly this process of this host still runs. One that has ended and only waits for
