@@ -1,5 +1,7 @@
 //! Tangelo keeps a fleet of realtime servers alive as one highly available cluster.
 
+extern crate alloc;
+
 mod app;
 #[cfg(feature = "cli")]
 mod cli;
@@ -8,3 +10,13 @@ mod embedded;
 mod link;
 mod master;
 mod member;
+mod parts;
+mod peer;
+mod program;
+mod time;
+
+pub use app::{App, BoxError, Component, Outcome};
+pub use program::{Program, run};
+/// The traits, values and state machines that everything is made of.
+pub use tangelo_core as core;
+pub use tangelo_core::{Error, ErrorKind, Result, wire::ServerInfo};

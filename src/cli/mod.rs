@@ -1,1 +1,51 @@
-//! The command line.
+//! The command line, the same in every program: `--help` of each command is its documentation.
+
+mod admin;
+mod args;
+mod find;
+mod init;
+mod logs;
+mod masters;
+mod progress;
+mod table;
+
+use crate::app::App;
+use crate::member::Launch;
+use crate::program::{exit, serve};
+use args::{Cli, Command};
+use clap::Parser;
+use std::path::Path;
+use std::process::ExitCode;
+use tangelo_core::Result;
+
+/// Parses the command line and does what it says.
+pub(crate) fn run(default_dir: &Path, configure: impl FnOnce(&App)) -> ExitCode {
+    let cli = Cli::parse();
+    logs::init(&cli);
+    let dir = cli.dir.as_deref().unwrap_or(default_dir);
+    if let Command::Serve(_) = cli.command {
+        exit(Launch::from_environment().and_then(|launch| serve(dir, launch, configure)));
+    }
+    match dispatch(&cli, dir) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, dir: &Path) -> Result<()> {
+    match &cli.command {
+        Command::Start(args) if args.ids.is_empty() => masters::start(cli, dir, args),
+        Command::Start(args) => admin::start(cli, dir, args),
+        Command::Master(args) => masters::master(cli, dir, args),
+        Command::List(args) => admin::list(cli, dir, args),
+        Command::Stop(args) => admin::stop(cli, dir, args),
+        Command::Restart(args) => admin::restart(cli, dir, args),
+        Command::Kill(args) => admin::kill(cli, dir, args),
+        Command::Add(args) => admin::add(cli, dir, args),
+        Command::Init(args) => init::init(&args.path),
+        Command::Serve(_) => Ok(()),
+    }
+}

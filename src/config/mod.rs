@@ -19,6 +19,19 @@ pub(crate) fn load(dir: &Path, env: &str) -> Result<ClusterConfig> {
     load_for_cpus(dir, env, None)
 }
 
+/// Reads `master.json` alone: what a server process and the command line need still works while
+/// somebody edits servers.json.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn load_master(dir: &Path, env: &str) -> Result<ClusterConfig> {
+    check_name(env).map_err(|problem| Error::new(ErrorKind::Invalid, format!("environment: {problem}")))?;
+    let master = files::find(dir, env, &MASTER)?;
+    let master = ConfigFile { name: &master.name, text: &master.text, layout: master.layout };
+    let servers = ConfigFile { name: SERVERS.name, text: "{}", layout: Layout::OneEnv };
+    Ok(ClusterConfig::parse(env, master, servers, None)?)
+}
+
 /// As [`load`]; with `allowed`, a server that asks for another CPU is an error too.
 ///
 /// # Errors

@@ -1,0 +1,54 @@
+//! The user's code at the turns of a server's life.
+
+use super::{App, BoxError};
+use core::fmt;
+use tangelo_core::BoxFuture;
+
+/// What a hook may return: nothing, or a result.
+pub trait Outcome {
+    /// The result in the form that the engine takes.
+    ///
+    /// # Errors
+    /// The hook's own.
+    fn into_result(self) -> Result<(), BoxError>;
+}
+
+impl Outcome for () {
+    fn into_result(self) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+impl<E: Into<BoxError>> Outcome for Result<(), E> {
+    fn into_result(self) -> Result<(), BoxError> {
+        self.map_err(Into::into)
+    }
+}
+
+type Run = dyn Fn(App) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync;
+
+/// A hook as the engine keeps it.
+pub(super) struct Hook(Box<Run>);
+
+impl Hook {
+    pub(super) fn new<F, Fut>(hook: F) -> Self
+    where
+        F: Fn(App) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Outcome> + Send + 'static,
+    {
+        Self(Box::new(move |app| {
+            let future = hook(app);
+            Box::pin(async move { future.await.into_result() })
+        }))
+    }
+
+    pub(super) fn run(&self, app: App) -> BoxFuture<'static, Result<(), BoxError>> {
+        (self.0)(app)
+    }
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hook")
+    }
+}

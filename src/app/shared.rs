@@ -1,0 +1,113 @@
+//! What all handles of an application share.
+
+use super::hook::Hook;
+use super::settings::Settings;
+use super::{Component, Place};
+use crate::link::Server;
+use crate::member::Agent;
+use crate::peer::{Peers, Remotes};
+use core::fmt;
+use std::collections::BTreeMap;
+use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
+use tangelo_core::runtime::Runtime;
+use tangelo_core::wire::ServerInfo;
+use tangelo_core::{Error, ErrorKind, Result};
+
+/// A mutex whose data stays usable when a holder panicked: nothing here is left half-changed.
+#[derive(Debug, Default)]
+pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(std::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) type Listener = Box<dyn Fn(&[ServerInfo]) + Send + Sync>;
+
+/// The application behind its handles.
+pub(crate) struct Shared {
+    pub(super) place: Place,
+    pub(super) runtime: Arc<dyn Runtime>,
+    pub(super) settings: Settings,
+    pub(super) components: Mutex<Vec<Arc<dyn Component>>>,
+    pub(super) before_start: Mutex<Vec<Hook>>,
+    pub(super) after_start_all: Mutex<Vec<Hook>>,
+    pub(super) before_stop: Mutex<Vec<Hook>>,
+    pub(super) on_added: Mutex<Vec<Listener>>,
+    pub(super) on_removed: Mutex<Vec<Listener>>,
+    pub(super) servers: Mutex<BTreeMap<String, ServerInfo>>,
+    pub(crate) remotes: Remotes,
+    pub(crate) agent: Agent,
+    /// How many components have been started, for stopping those.
+    pub(super) started: Mutex<usize>,
+    pub(crate) peers: OnceLock<Peers>,
+    /// Keeps this server's own port open.
+    pub(crate) listening: OnceLock<Server>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(super) fn new(place: Place, runtime: Arc<dyn Runtime>) -> Self {
+        Self {
+            place,
+            runtime,
+            settings: Settings::default(),
+            components: Mutex::default(),
+            before_start: Mutex::default(),
+            after_start_all: Mutex::default(),
+            before_stop: Mutex::default(),
+            on_added: Mutex::default(),
+            on_removed: Mutex::default(),
+            servers: Mutex::default(),
+            remotes: Remotes::default(),
+            agent: Agent::default(),
+            started: Mutex::default(),
+            peers: OnceLock::new(),
+            listening: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn peers(&self) -> Result<&Peers> {
+        self.peers.get().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "this process is no running server: servers call servers once they start",
+            )
+        })
+    }
+
+    /// Takes over who is up, and tells those who listen.
+    pub(crate) fn servers_changed(&self, added: &[ServerInfo], removed: &[ServerInfo]) {
+        {
+            let mut servers = self.servers.lock();
+            for server in removed {
+                servers.remove(&server.def.id);
+                self.peers.get().inspect(|peers| peers.forget(server));
+            }
+            for server in added {
+                servers.insert(server.def.id.clone(), server.clone());
+            }
+        }
+        let tell = |listeners: &Mutex<Vec<Listener>>, changed: &[ServerInfo]| {
+            if !changed.is_empty() {
+                listeners.lock().iter().for_each(|listener| listener(changed));
+            }
+        };
+        tell(&self.on_removed, removed);
+        tell(&self.on_added, added);
+    }
+
+    pub(crate) fn server(&self, id: &str) -> Option<ServerInfo> {
+        self.servers.lock().get(id).cloned()
+    }
+}

@@ -1,0 +1,91 @@
+//! What this server answers to others.
+
+use crate::app::Mutex;
+use crate::link::{Inbox, Link, LinkConfig, Server, serve};
+use alloc::sync::Arc;
+use async_lock::Semaphore;
+use core::fmt;
+use core::panic::AssertUnwindSafe;
+use futures_lite::FutureExt;
+use std::collections::HashMap;
+use tangelo_core::runtime::{Listener, Runtime};
+use tangelo_core::wire::{Call, Message, Return, Role};
+use tangelo_core::{BoxFuture, Error, ErrorKind, Result};
+
+/// How many calls of one peer are worked on at once; further ones wait in its link.
+const AT_ONCE: usize = 1024;
+
+type Answer = dyn Fn(String, Vec<u8>) -> BoxFuture<'static, Result<Vec<u8>>> + Send + Sync;
+
+/// The routes that this server answers.
+#[derive(Clone, Default)]
+pub(crate) struct Remotes(Arc<Mutex<HashMap<String, Arc<Answer>>>>);
+
+impl fmt::Debug for Remotes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.lock().keys()).finish()
+    }
+}
+
+impl Remotes {
+    pub(crate) fn insert<F, Fut>(&self, route: &str, answer: F)
+    where
+        F: Fn(String, Vec<u8>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Vec<u8>>> + Send + 'static,
+    {
+        let answer: Arc<Answer> = Arc::new(move |from, body| Box::pin(answer(from, body)));
+        self.0.lock().insert(route.into(), answer);
+    }
+
+    async fn answer(&self, from: String, call: Call) -> Return {
+        let found = self.0.lock().get(&call.route).cloned();
+        let result = match found {
+            Some(answer) => {
+                let answering = AssertUnwindSafe(async { answer(from, call.body).await }).catch_unwind();
+                answering.await.unwrap_or_else(|_| {
+                    Err(Error::new(ErrorKind::Io, format!("remote {} panicked: see its log", call.route)))
+                })
+            }
+            None => Err(Error::new(ErrorKind::NotFound, format!("there is no remote {}", call.route))),
+        };
+        Return { id: call.id, result: result.map_err(|error| (error.kind(), error.to_string())) }
+    }
+}
+
+/// Answers the calls of other servers on `listener` until the returned guard is dropped.
+pub(crate) fn serve_peers(
+    runtime: &Arc<dyn Runtime>,
+    listener: Box<dyn Listener>,
+    config: LinkConfig,
+    remotes: &Remotes,
+) -> Server {
+    let (spawner, remotes) = (Arc::clone(runtime), remotes.clone());
+    serve(runtime, listener, Arc::new(config), move |link, inbox, hello| {
+        let (runtime, remotes) = (Arc::clone(&spawner), remotes.clone());
+        Box::pin(async move {
+            if hello.role == Role::Server {
+                answer_all(runtime, remotes, link, inbox).await;
+            } else {
+                link.close("a server's port takes servers only: masters listen where master.json says");
+            }
+        })
+    })
+}
+
+async fn answer_all(runtime: Arc<dyn Runtime>, remotes: Remotes, link: Link, mut inbox: Inbox) {
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
+    while let Ok(message) = inbox.next().await {
+        let Message::Call(call) = message else {
+            link.close("it sent what is no call");
+            return;
+        };
+        let slot = slots.acquire_arc().await;
+        let (remotes, link) = (remotes.clone(), link.clone());
+        runtime.spawn(Box::pin(async move {
+            let answer = remotes.answer(link.peer().id.clone(), call).await;
+            // A caller that has gone needs no answer.
+            let _ = link.send(Message::Return(answer)).await;
+            drop(slot);
+        }));
+    }
+}

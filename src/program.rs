@@ -1,0 +1,134 @@
+//! The program: one binary that is the command line, the master and every server.
+
+use crate::app::{App, Place};
+use crate::config::{load_master, secret};
+use crate::embedded::EmbeddedCoordinator;
+use crate::link::Secret;
+use crate::member::{self, Ended, Launch};
+use crate::parts;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tangelo_core::config::Timing;
+use tangelo_core::runtime::Runtime;
+use tangelo_core::{Coordinator, Error, Result};
+
+/// Runs the program: what its command line says, with what `configure` makes of each process.
+///
+/// Call it first thing in `main`. In a server process it does not return: the process ends when
+/// the server has stopped.
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     tangelo::run(|app| {
+///         app.configure_for("production|development", "connector", |app| {
+///             app.before_stop(|app| async move { println!("{} says goodbye", app.id()) });
+///         });
+///     })
+/// }
+/// ```
+pub fn run(configure: impl FnOnce(&App)) -> ExitCode {
+    Program::new().run(configure)
+}
+
+/// A program with defaults of its own.
+#[derive(Debug, Clone)]
+pub struct Program {
+    dir: PathBuf,
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Program {
+    /// A program whose `config/` is in the current directory, unless `--dir` says otherwise.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { dir: PathBuf::from(".") }
+    }
+
+    /// The directory to use when `--dir` is not given.
+    #[must_use]
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = dir.into();
+        self
+    }
+
+    /// Runs it; see [`run`].
+    pub fn run(self, configure: impl FnOnce(&App)) -> ExitCode {
+        #[cfg(feature = "cli")]
+        return crate::cli::run(&self.dir, configure);
+        #[cfg(not(feature = "cli"))]
+        {
+            // Without a command line a process is a server or nothing.
+            let dir = self.dir;
+            let ended = Launch::from_environment().and_then(|launch| serve(&dir, launch, configure));
+            exit(ended)
+        }
+    }
+}
+
+/// The process's role and surroundings, as every command needs them.
+pub(crate) struct Context {
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) dir: PathBuf,
+}
+
+impl Context {
+    pub(crate) fn new(dir: &Path) -> Result<Self> {
+        let dir = std::path::absolute(dir)
+            .map_err(|error| Error::io(format_args!("find the directory {}", dir.display()), error))?;
+        Ok(Self { runtime: parts::runtime()?, dir })
+    }
+
+    /// Runs a task to its end.
+    pub(crate) fn block_on<T: Send>(&self, task: impl Future<Output = T> + Send) -> T {
+        let mut output = None;
+        self.runtime.block_on(Box::pin(async { output = Some(task.await) }));
+        output.expect("block_on runs its future to its end")
+    }
+
+    /// The coordinator that this cluster is configured for.
+    pub(crate) fn coordinator(&self, timing: &Timing) -> Result<Arc<dyn Coordinator>> {
+        let runtime = Arc::clone(&self.runtime);
+        Ok(Arc::new(EmbeddedCoordinator::new(runtime, self.dir.join("run"), timing.lease)?))
+    }
+}
+
+/// Runs the server that a master has launched this process for.
+pub(crate) fn serve(dir: &Path, launch: Launch, configure: impl FnOnce(&App)) -> Result<Ended> {
+    let context = Context::new(dir)?;
+    let place = Place {
+        dir: context.dir.clone(),
+        env: launch.env.clone(),
+        def: launch.def.clone(),
+        incarnation: launch.incarnation,
+    };
+    let app = App::new(place, Arc::clone(&context.runtime));
+    configure(&app);
+    let config = load_master(&context.dir, &launch.env)?;
+    let secret = Secret::from_text(secret::find(&context.dir, &config)?.expose())?;
+    let timing = launch.timing();
+    context.block_on(async {
+        let coordinator = context.coordinator(&timing)?;
+        member::run(app, launch, secret, coordinator).await
+    })
+}
+
+/// Ends a server process: nothing of the user's that hangs may keep it.
+pub(crate) fn exit(ended: Result<Ended>) -> ! {
+    let code = match ended {
+        Ok(Ended::Stopped) => 0,
+        Ok(Ended::Failed) => 1,
+        Ok(Ended::Refused) => 3,
+        Err(error) => {
+            tracing::error!(%error, "the server cannot run");
+            1
+        }
+    };
+    std::process::exit(code)
+}
