@@ -10,8 +10,8 @@ use crate::wire::{Message, Response};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// How long the standbys, and then the store, may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long the store may take to note the end, then the standbys to go, then the store to forget the cluster.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wave {
@@ -26,6 +26,8 @@ enum Wave {
 pub(super) struct Ending {
     wave: Wave,
     kill: bool,
+    /// When servers are told to stop though the store does not answer; `None`: it is past.
+    noted_by: Option<Instant>,
     tickets: Vec<Ticket>,
 }
 
@@ -33,6 +35,25 @@ impl Ending {
     /// Whether nothing is left but to forget the cluster and leave.
     pub(super) const fn is_over(&self) -> bool {
         matches!(self.wave, Wave::Over { .. })
+    }
+
+    /// Whether nobody is asked to stop in order.
+    pub(super) const fn kills(&self) -> bool {
+        self.kill
+    }
+
+    /// Whether it goes on without the store.
+    pub(super) const fn waits_no_more(&self) -> bool {
+        self.noted_by.is_none()
+    }
+
+    /// Whether standbys have been told to stop.
+    pub(super) const fn stops_masters(&self) -> bool {
+        matches!(self.wave, Wave::Standbys { .. } | Wave::Over { .. })
+    }
+
+    pub(super) fn take_tickets(&mut self) -> Vec<Ticket> {
+        core::mem::take(&mut self.tickets)
     }
 }
 
@@ -43,9 +64,14 @@ impl Machine {
             ending.kill |= kill;
             ending.tickets.extend(ticket);
         } else {
-            self.ending = Some(Ending { wave: Wave::Frontends, kill, tickets: ticket.into_iter().collect() });
+            self.ending = Some(Ending {
+                wave: Wave::Frontends,
+                kill,
+                noted_by: Some(now + PATIENCE),
+                tickets: ticket.into_iter().collect(),
+            });
             self.changed();
-            self.stop_where(now, |server| server.record.def.frontend);
+            self.stop_where(now, |server| server.record.def.frontend || !server.has_process());
         }
         if kill {
             self.stop_where(now, |_| true);
@@ -64,14 +90,18 @@ impl Machine {
     }
 
     pub(super) fn ending_deadline(&self) -> Option<Instant> {
-        match self.ending.as_ref()?.wave {
+        let ending = self.ending.as_ref()?;
+        match ending.wave {
             Wave::Standbys { until } | Wave::Over { until } => Some(until),
-            Wave::Frontends | Wave::Backends => None,
+            Wave::Frontends | Wave::Backends => ending.noted_by,
         }
     }
 
     /// Goes on to the next wave when one is through.
     pub(super) fn drive_ending(&mut self, now: Instant) {
+        if let Some(ending) = &mut self.ending {
+            ending.noted_by = ending.noted_by.filter(|by| now < *by);
+        }
         while let Some(ending) = &self.ending {
             let next = match ending.wave {
                 Wave::Frontends if !self.any_live(|server| server.record.def.frontend) => Wave::Backends,
@@ -81,7 +111,8 @@ impl Machine {
                 }
                 Wave::Over { until } if until <= now => {
                     // The store does not answer: the next master finds an ended cluster all the same.
-                    self.actions.push(super::Action::Exit);
+                    self.answer_everybody(|| Response::Done(Vec::new()));
+                    self.exit();
                     return;
                 }
                 _ => return,
@@ -99,11 +130,11 @@ impl Machine {
             Wave::Standbys { .. } => {
                 let links: Vec<LinkId> = self.standbys.keys().copied().collect();
                 for link in links {
-                    self.send(link, Message::Stop { epoch: self.epoch, timeout: PATIENCE });
+                    self.stop_standby(link);
                 }
             }
             Wave::Over { .. } => {
-                let tickets = core::mem::take(&mut ending.tickets);
+                let tickets = ending.take_tickets();
                 self.changed();
                 for ticket in tickets {
                     self.when_stored(Deferred::Reply(ticket, Response::Done(Vec::new())));
@@ -111,6 +142,10 @@ impl Machine {
                 self.when_stored(Deferred::Exit);
             }
         }
+    }
+
+    pub(super) fn stop_standby(&mut self, link: LinkId) {
+        self.send(link, Message::Stop { epoch: self.epoch, timeout: PATIENCE });
     }
 
     fn any_live(&self, chosen: impl Fn(&Server) -> bool) -> bool {

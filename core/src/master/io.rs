@@ -21,9 +21,11 @@ pub struct Ticket(pub u64);
 /// How this master came to lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// Somebody started the cluster: what is declared and not stopped on purpose shall run.
+    /// Somebody started the cluster: what is declared and not stopped on purpose shall run, also
+    /// if its end was under way when the last master died.
     Start,
-    /// It took over: what was to run goes on; what died is restarted only if it says `auto-restart`.
+    /// It took over: what was to run goes on; what died is restarted only if it says `auto-restart`;
+    /// an end that was under way is carried through, and after one that is complete it leaves too.
     TakeOver,
 }
 

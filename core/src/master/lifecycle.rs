@@ -1,8 +1,9 @@
 //! Launching, ending and replacing servers.
 
 use super::Machine;
+use super::ending::Ending;
 use super::io::{Action, Mode, Report};
-use super::server::{KILL_AGAIN, Run, Server, Then};
+use super::server::{KILL_AGAIN, Order, Run, Server, Then};
 use super::state::{ClusterState, ServerRecord};
 use super::store::Deferred;
 use crate::config::{Incarnation, ServerDef, resolve_cpus};
@@ -17,21 +18,22 @@ use alloc::vec::Vec;
 impl Machine {
     /// The first step of a reign: what is, and what is missing?
     pub(super) fn take_over(&mut self, now: Instant, stored: Option<ClusterState>) {
+        let start = self.setup.mode == Mode::Start;
+        let ends = !start && stored.as_ref().is_some_and(|state| state.ending || state.ended);
         let known = stored.filter(|state| !state.servers.is_empty());
-        let fresh = known.is_none();
-        let ending = known.as_ref().is_some_and(|state| state.ending);
+        let fresh = known.is_none() && !ends;
         if let Some(state) = known {
             self.all_started = state.all_started;
             self.servers = state.servers.into_iter().map(Server::new).collect();
         }
-        if fresh || self.setup.mode == Mode::Start {
+        if fresh || start {
             self.merge_declared(fresh);
         }
         self.changed();
         for index in 0..self.servers.len() {
             self.take_over_server(now, index);
         }
-        if ending {
+        if ends {
             self.end(now, None, false);
         }
     }
@@ -81,6 +83,7 @@ impl Machine {
             server.run =
                 Run::Unlinked { until: now + self.setup.master.timing.reconnect_grace, silent: false };
             server.adopted = true;
+            server.adopting = true;
             self.actions.push(Action::Adopt { id, incarnation, process });
         } else if !record.stopped && record.failed.is_none() {
             if record.due || record.def.auto_restart {
@@ -109,13 +112,11 @@ impl Machine {
     pub(super) fn launch_now(&mut self, now: Instant, id: &str, incarnation: Incarnation) {
         let Some(index) = self.index(id) else { return };
         let server = &mut self.servers[index];
-        if server.run != Run::Launching
-            || server.launched_at.is_some()
-            || server.record.incarnation >= incarnation
-        {
+        if server.run != Run::Launching || server.ordered || server.record.incarnation >= incarnation {
             return;
         }
         server.launched_at = Some(now);
+        server.ordered = true;
         server.record.incarnation = incarnation;
         server.record.process = None;
         self.actions.push(Action::Launch {
@@ -135,37 +136,52 @@ impl Machine {
         incarnation: Incarnation,
         result: Result<ProcessRef, Error>,
     ) {
-        let Some(index) = self.index(id).filter(|&i| self.servers[i].record.incarnation == incarnation)
-        else {
+        let Some(index) = self.present(id, incarnation).filter(|&index| self.servers[index].ordered) else {
             return;
         };
         self.changed();
         let server = &mut self.servers[index];
+        server.ordered = false;
         match result {
-            Ok(process) => {
-                server.record.process = Some(process);
-                server.record.due = false;
-                if server.run == Run::Launching {
-                    server.run = Run::Starting { until: now + self.setup.master.timing.start_timeout };
-                } else if matches!(server.run, Run::Stopping { .. }) && server.link.is_none() {
-                    self.when_stored(Deferred::Stop(id.into()));
-                }
-            }
+            Ok(process) => self.has_launched(now, index, process),
             Err(error) => {
                 let why = format!("it cannot be launched: {error}");
-                if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Unsupported) {
-                    self.fail(index, why);
-                } else {
-                    self.ended(now, index, why);
-                }
+                let hopeless = matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Unsupported);
+                self.ended(now, index, why, hopeless);
             }
         }
     }
 
+    fn has_launched(&mut self, now: Instant, index: usize, process: ProcessRef) {
+        let server = &mut self.servers[index];
+        let id = server.record.def.id.clone();
+        server.record.due = false;
+        let earlier = server.record.process.replace(process);
+        // Has somebody else registered under its name before it could?
+        let impostor = server.link.take_if(|_| earlier != server.record.process);
+        if matches!(server.run, Run::Stopping { .. }) {
+            self.when_stored(Deferred::Stop(id.clone()));
+        } else if server.run == Run::Launching || impostor.is_some() {
+            server.run = Run::Starting { until: now + self.setup.master.timing.start_timeout };
+        }
+        if let Some(link) = impostor {
+            self.servers[index].welcomed = false;
+            self.withdraw(now, index);
+            self.close(link, format!("another process was launched as {id}"));
+        }
+    }
+
+    /// The server, if this is its present life. Law 5: what comes late from an old one changes nothing.
+    fn present(&self, id: &str, incarnation: Incarnation) -> Option<usize> {
+        self.index(id).filter(|&index| self.servers[index].record.incarnation == incarnation)
+    }
+
     pub(super) fn adopted(&mut self, now: Instant, id: &str, incarnation: Incarnation, alive: bool) {
+        let Some(index) = self.present(id, incarnation) else { return };
+        self.servers[index].adopting = false;
         if !alive {
             self.exited(now, id, incarnation, Exit::Unknown);
-        } else if let Some(index) = self.index(id) {
+        } else {
             let server = &self.servers[index];
             if server.record.stopped && matches!(server.run, Run::Unlinked { .. }) {
                 self.begin_stop(now, index, Then::Stay);
@@ -174,19 +190,17 @@ impl Machine {
     }
 
     pub(super) fn exited(&mut self, now: Instant, id: &str, incarnation: Incarnation, exit: Exit) {
-        // Law 5: a late end of an old incarnation changes nothing.
-        let Some(index) = self.index(id).filter(|&i| self.servers[i].record.incarnation == incarnation)
-        else {
-            return;
-        };
-        if self.servers[index].record.process.is_none() {
+        let Some(index) = self.present(id, incarnation) else { return };
+        let server = &self.servers[index];
+        // Its end may be heard of before its launch is.
+        if server.record.process.is_none() && !server.ordered {
             return;
         }
-        self.ended(now, index, exit.to_string());
+        self.ended(now, index, exit.to_string(), false);
     }
 
-    /// The present process is gone, or never came to be.
-    fn ended(&mut self, now: Instant, index: usize, why: String) {
+    /// The present process is gone, or never came to be; `hopeless`: nor would the next.
+    fn ended(&mut self, now: Instant, index: usize, why: String, hopeless: bool) {
         self.withdraw(now, index);
         self.changed();
         let server = &mut self.servers[index];
@@ -204,6 +218,7 @@ impl Machine {
             Run::Stopping { then: Then::Launch, .. } => self.begin_launch(index),
             Run::Stopping { then: Then::Crash(why), .. } => self.crash(now, index, why),
             _ if self.servers[index].record.stopped || self.ending.is_some() => {}
+            _ if hopeless => self.fail(index, why),
             _ if self.servers[index].record.due => self.begin_launch(index),
             _ => self.crash(now, index, why),
         }
@@ -255,15 +270,15 @@ impl Machine {
     /// It is to stop, once that is stored; `then` says what follows.
     pub(super) fn begin_stop(&mut self, now: Instant, index: usize, then: Then) {
         self.withdraw(now, index);
+        let kill = self.ending.as_ref().is_some_and(Ending::kills);
         let server = &mut self.servers[index];
-        let kill_at = now + server.stop_patience();
         let id = server.record.def.id.clone();
         match &mut server.run {
             Run::Stopping { then: planned, .. } => *planned = then,
             Run::Idle | Run::Backoff { .. } => self.after_stop(index, &then),
-            Run::Launching if server.launched_at.is_none() => self.after_stop(index, &then),
+            Run::Launching if !server.ordered => self.after_stop(index, &then),
             run => {
-                *run = Run::Stopping { kill_at, then };
+                *run = Run::Stopping { order: Order::Pending { kill }, then };
                 self.report(&id, Report::Stopping);
                 self.when_stored(Deferred::Stop(id));
             }
@@ -277,22 +292,34 @@ impl Machine {
         }
     }
 
-    /// Asks the process to stop: over its link, or else by a signal.
+    /// The order to stop is stored and may be given, once.
     pub(super) fn stop_now(&mut self, now: Instant, id: &str) {
         let Some(index) = self.index(id) else { return };
         let server = &mut self.servers[index];
         let patience = server.stop_patience();
-        let Run::Stopping { kill_at, .. } = &mut server.run else { return };
-        if *kill_at <= now {
+        let Run::Stopping { order, .. } = &mut server.run else { return };
+        let Order::Pending { kill } = *order else { return };
+        if server.record.process.is_none() {
+            // Its launch is not answered yet: the answer brings it back here.
             return;
         }
         // The time that the store took is not the server's.
-        *kill_at = now + patience;
-        let timeout = server.record.def.stop_timeout;
-        match (server.link.filter(|_| server.welcomed), server.record.process.clone()) {
-            (Some(link), _) => self.send(link, Message::Stop { epoch: self.epoch, timeout }),
-            (None, Some(process)) => self.actions.push(Action::Signal { process, signal: Signal::Terminate }),
-            (None, None) => {}
+        *order = Order::Given { kill_at: if kill { now } else { now + patience } };
+        if kill {
+            self.kill_if_due(now, index);
+        } else {
+            self.ask_to_stop(index);
+        }
+    }
+
+    /// Asks the process to stop: over its link, or else by a signal.
+    pub(super) fn ask_to_stop(&mut self, index: usize) {
+        let server = &self.servers[index];
+        if let Some(link) = server.welcomed_link() {
+            let timeout = server.record.def.stop_timeout;
+            self.send(link, Message::Stop { epoch: self.epoch, timeout });
+        } else if let Some(process) = server.record.process.clone() {
+            self.actions.push(Action::Signal { process, signal: Signal::Terminate });
         }
     }
 
@@ -303,13 +330,13 @@ impl Machine {
         let id = server.record.def.id.clone();
         if server.record.stopped {
             self.begin_stop(now, index, Then::Stay);
-        } else if !server.record.def.auto_restart {
+        } else if !server.record.def.auto_restart && !server.record.due {
             server.run = Run::Astray { why: why.clone() };
             self.report(&id, Report::Failed { why });
         } else {
             // A hung process would not hear the request to stop.
-            let kill_at = if hung { now } else { now + server.stop_patience() };
-            server.run = Run::Stopping { kill_at, then: Then::Crash(why) };
+            let order = Order::Pending { kill: hung };
+            server.run = Run::Stopping { order, then: server.after_crash(why) };
             self.report(&id, Report::Stopping);
             self.stop_now(now, &id);
         }
@@ -342,7 +369,7 @@ impl Machine {
 
     fn kill_if_due(&mut self, now: Instant, index: usize) {
         let server = &mut self.servers[index];
-        if let Run::Stopping { kill_at, .. } = &mut server.run
+        if let Run::Stopping { order: Order::Given { kill_at }, .. } = &mut server.run
             && *kill_at <= now
         {
             *kill_at = now + KILL_AGAIN;

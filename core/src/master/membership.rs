@@ -65,8 +65,12 @@ impl Machine {
         self.servers.iter().filter(|server| server.record.up).map(Server::info).collect()
     }
 
-    pub(super) fn welcomed_links(&self) -> Vec<LinkId> {
-        self.servers.iter().filter(|server| server.welcomed).filter_map(|server| server.link).collect()
+    /// To every server that has been welcomed.
+    pub(super) fn broadcast(&mut self, message: Message) {
+        let links: Vec<LinkId> = self.servers.iter().filter_map(Server::welcomed_link).collect();
+        if !links.is_empty() {
+            self.actions.push(Action::Broadcast { links, message });
+        }
     }
 
     pub(super) fn flush_changes(&mut self, now: Instant) {
@@ -81,9 +85,6 @@ impl Machine {
                 Change::Removed(incarnation) => removed.push((id, incarnation)),
             }
         }
-        let links = self.welcomed_links();
-        if !links.is_empty() {
-            self.actions.push(Action::Broadcast { links, message: Message::Servers { added, removed } });
-        }
+        self.broadcast(Message::Servers { added, removed });
     }
 }

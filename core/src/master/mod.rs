@@ -29,18 +29,25 @@ mod tests;
 pub use io::{Action, Input, LinkId, Mode, Report, Setup, StandbyInfo, Ticket};
 pub use state::{ClusterState, ServerRecord};
 
-use crate::Instant;
 use crate::coordinator::{Epoch, LeadershipState};
 use crate::wire::Message;
+use crate::{Error, ErrorKind, Instant};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
+use core::time::Duration;
 use ending::Ending;
 use membership::Changes;
 use requests::Waiter;
 use server::Server;
 use store::Store;
+
+/// A master that may not act looks this often whether it may again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// A timer that is run this much too late shows that the master slept.
+const OVERSLEPT: Duration = Duration::from_millis(500);
 
 /// One reign of a master.
 #[derive(Debug)]
@@ -59,6 +66,10 @@ pub struct Machine {
     changes: Changes,
     store: Store,
     waiters: Vec<Waiter>,
+    /// When to look again whether it may act, if it may not.
+    look_again: Option<Instant>,
+    /// Whether the cluster has ended.
+    exited: bool,
     random: fastrand::Rng,
     actions: Vec<Action>,
 }
@@ -87,6 +98,8 @@ impl Machine {
             changes: Changes::default(),
             store: Store::default(),
             waiters: Vec::new(),
+            look_again: None,
+            exited: false,
             random,
             actions: Vec::new(),
         };
@@ -97,6 +110,7 @@ impl Machine {
 
     /// Takes in what happened and says what to do, in order.
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Action> {
+        self.spare_if_overslept(now);
         match input {
             Input::Leadership { state, deadline } => self.leadership_changed(state, deadline),
             Input::Tick => {}
@@ -105,7 +119,7 @@ impl Machine {
             Input::Adopted { id, incarnation, alive } => self.adopted(now, &id, incarnation, alive),
             Input::Exited { id, incarnation, exit } => self.exited(now, &id, incarnation, exit),
             Input::Member { link, message } => self.member_says(now, link, message),
-            Input::Standby { link, info } => self.standby_joined(link, info),
+            Input::Standby { link, info } => self.standby_joined(now, link, info),
             Input::LinkClosed { link, silent } => self.link_closed(now, link, silent),
             Input::Request { ticket, request } => self.request(now, ticket, request),
             Input::End => self.end(now, None, false),
@@ -116,6 +130,9 @@ impl Machine {
     /// When [`Input::Tick`] is due at the latest, if nothing else happens before.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
+        if self.is_over() || self.look_again.is_some() {
+            return self.look_again.filter(|_| !self.is_over());
+        }
         let servers = self.servers.iter().filter_map(Server::deadline);
         servers
             .chain(self.changes.deadline())
@@ -130,9 +147,15 @@ impl Machine {
         self.epoch
     }
 
+    /// The link of a server, while it has one.
+    #[must_use]
+    pub fn link_of(&self, id: &str) -> Option<LinkId> {
+        self.index(id).and_then(|index| self.servers[index].link)
+    }
+
     /// Whether it may give orders now.
     fn may_act(&self, now: Instant) -> bool {
-        self.leadership != LeadershipState::Lost && now < self.deadline
+        !self.is_over() && now < self.deadline
     }
 
     fn leadership_changed(&mut self, state: LeadershipState, deadline: Instant) {
@@ -142,20 +165,57 @@ impl Machine {
         self.leadership = state;
         self.deadline = deadline;
         if state == LeadershipState::Lost {
+            self.answer_everybody(|| {
+                Error::new(ErrorKind::Unavailable, "this master leads no longer: ask again").into()
+            });
             self.actions.push(Action::StepDown);
+        }
+    }
+
+    /// Whether nothing will ever follow from anything again.
+    const fn is_over(&self) -> bool {
+        self.exited || matches!(self.leadership, LeadershipState::Lost)
+    }
+
+    fn exit(&mut self) {
+        if !mem::replace(&mut self.exited, true) {
+            self.actions.push(Action::Exit);
+        }
+    }
+
+    /// A master that was frozen, or starved, wakes to timers that are long past, while the
+    /// registration that answers them may wait unread: its own sleep is not held against a server.
+    fn spare_if_overslept(&mut self, now: Instant) {
+        let due = self.next_deadline();
+        if due.is_some_and(|due| now.saturating_since(due) > OVERSLEPT) {
+            self.spare(now);
+        }
+    }
+
+    fn spare(&mut self, now: Instant) {
+        let at_least = now + self.setup.master.timing.reconnect_grace;
+        for server in &mut self.servers {
+            server.spare(at_least);
         }
     }
 
     /// What follows from time and from everything that was just taken in.
     fn finish(&mut self, now: Instant) -> Vec<Action> {
         if self.may_act(now) {
+            if self.look_again.take().is_some() {
+                self.spare(now);
+            }
             self.run_deferred(now);
             self.run_timers(now);
             self.drive_ending(now);
             self.answer_waiters(now);
+            // What was just decided may need nothing stored that is not stored already.
+            self.run_deferred(now);
             self.note_all_started();
             self.flush_changes(now);
             self.flush_store(now);
+        } else {
+            self.look_again = Some(now + LOOK_AGAIN);
         }
         mem::take(&mut self.actions)
     }

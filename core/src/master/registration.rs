@@ -1,14 +1,27 @@
 //! Servers and standbys that link up, and links that go.
 
 use super::Machine;
+use super::ending::Ending;
 use super::io::{Action, LinkId, Report, StandbyInfo};
-use super::server::{Run, Then};
+use super::server::{Order, Run, Then};
 use super::store::Deferred;
 use crate::Instant;
 use crate::coordinator::LeadershipState;
 use crate::wire::{Message, Phase, Register, Welcome};
 use alloc::format;
 use alloc::string::String;
+
+/// Why a server may not register.
+enum Objection {
+    /// It must stop.
+    Never(String),
+    /// It may try again.
+    NotNow(String),
+}
+
+const fn never(why: String) -> Result<usize, Objection> {
+    Err(Objection::Never(why))
+}
 
 impl Machine {
     pub(super) fn member_says(&mut self, now: Instant, link: LinkId, message: Message) {
@@ -29,33 +42,44 @@ impl Machine {
     }
 
     fn register(&mut self, now: Instant, link: LinkId, register: Register) {
-        if !self.may_act(now) {
-            self.close(link, "this master may not act now");
-            return;
-        }
         if register.epoch > self.epoch {
             self.close(link, format!("{} has seen a later master", register.id));
             self.leadership_changed(LeadershipState::Lost, now);
             return;
         }
+        if self.linked(link).is_some_and(|index| self.servers[index].record.def.id != register.id) {
+            self.close(link, "it registered as two servers");
+            return;
+        }
         let index = match self.admit(&register) {
             Ok(index) => index,
-            Err(why) => {
+            Err(Objection::NotNow(why)) => {
+                self.close(link, why);
+                return;
+            }
+            // To be refused ends a process: that is an order, too.
+            Err(Objection::Never(_)) if !self.may_act(now) => {
+                self.close(link, "this master may not act now");
+                return;
+            }
+            Err(Objection::Never(why)) => {
                 self.send(link, Message::Refused { epoch: self.epoch, why });
                 self.close(link, "its registration was refused");
                 return;
             }
         };
-        let server = &mut self.servers[index];
-        let record = &mut server.record;
+        let record = &mut self.servers[index].record;
         let recorded =
             record.process.as_ref() == Some(&register.process) && record.incarnation == register.incarnation;
         if !recorded {
+            self.withdraw(now, index);
+            let record = &mut self.servers[index].record;
             // Launched by an earlier master that could not record it, or by us a moment ago.
             record.incarnation = register.incarnation;
             record.reserved = record.reserved.max(register.incarnation);
             record.process = Some(register.process.clone());
         }
+        let server = &mut self.servers[index];
         let old_link = server.link.replace(link);
         server.welcomed = false;
         server.cpus = register.cpus.clone();
@@ -76,35 +100,43 @@ impl Machine {
     }
 
     /// Whether a server may register: at most one incarnation of an id does.
-    fn admit(&self, register: &Register) -> Result<usize, String> {
+    fn admit(&self, register: &Register) -> Result<usize, Objection> {
         let id = &register.id;
         let Some(index) = self.index(id) else {
-            return Err(format!("{id} is not in this cluster: `add` it, or declare it in servers.json"));
+            return never(format!("{id} is not in this cluster: `add` it, or declare it in servers.json"));
         };
         let server = &self.servers[index];
         let (known, came) = (server.record.incarnation, register.incarnation);
         if came < known {
-            return Err(format!("incarnation {came} of {id} has been replaced by {known}"));
+            return never(format!("incarnation {came} of {id} has been replaced by {known}"));
         }
-        if came > known && server.is_live() && server.run != Run::Launching {
-            return Err(format!("{id} runs already, as incarnation {known}: {came} is one too many"));
+        if came > known && server.has_process() {
+            if server.adopting {
+                return Err(Objection::NotNow(format!(
+                    "whether incarnation {known} still runs is not known yet"
+                )));
+            }
+            return never(format!("{id} runs already, as incarnation {known}: {came} is one too many"));
         }
         if came == known {
             match &server.record.process {
                 Some(process) if *process != register.process => {
-                    return Err(format!(
+                    return never(format!(
                         "{id} runs already, as {process}: {} is one too many",
                         register.process
                     ));
                 }
-                None if !matches!(server.run, Run::Launching | Run::Starting { .. }) => {
-                    return Err(format!("incarnation {came} of {id} counts as ended"));
+                None if !server.ordered => {
+                    return never(format!("incarnation {came} of {id} counts as ended"));
                 }
                 _ => {}
             }
         }
-        if came > server.record.reserved {
-            return Err(format!("incarnation {came} of {id} was never launched by a master of this cluster"));
+        // What this reign launches it knows; only an earlier one may have launched more than it said.
+        if came > known.max(server.floor) {
+            return never(format!(
+                "incarnation {came} of {id} was never launched by a master of this cluster"
+            ));
         }
         Ok(index)
     }
@@ -116,6 +148,7 @@ impl Machine {
             return;
         }
         server.adopted = true;
+        server.adopting = true;
         self.actions.push(Action::Adopt {
             id: register.id.clone(),
             incarnation: register.incarnation,
@@ -132,8 +165,13 @@ impl Machine {
         let server = &mut self.servers[index];
         server.welcomed = true;
         let phase = server.phase;
-        if matches!(server.run, Run::Stopping { .. }) {
-            self.stop_now(now, id);
+        if let Run::Stopping { order, .. } = &server.run {
+            if matches!(order, Order::Given { .. }) {
+                // Whether it heard the order on its last link, nobody knows.
+                self.ask_to_stop(index);
+            } else {
+                self.when_stored(Deferred::Stop(id.into()));
+            }
         } else if server.record.stopped || self.ending.is_some() {
             self.begin_stop(now, index, Then::Stay);
         } else {
@@ -146,6 +184,8 @@ impl Machine {
         server.phase = phase;
         match phase {
             Phase::Starting => {}
+            // What it says before it is welcomed is acted on when it is.
+            Phase::Up if !server.welcomed => {}
             Phase::Up => {
                 if matches!(server.run, Run::Starting { .. } | Run::Astray { .. }) {
                     server.run = Run::Up;
@@ -158,19 +198,22 @@ impl Machine {
                 }
             }
             Phase::Stopping => {
-                let kill_at = now + server.stop_patience();
                 if !matches!(server.run, Run::Stopping { .. }) {
                     // Somebody signalled the process itself: it goes, and that is a crash to us.
                     let why = String::from("it stopped by itself, or by a signal that was not ours");
-                    server.run = Run::Stopping { kill_at, then: Then::Crash(why) };
+                    let order = Order::Given { kill_at: now + server.stop_patience() };
+                    server.run = Run::Stopping { order, then: server.after_crash(why) };
                 }
                 self.withdraw(now, index);
             }
         }
     }
 
-    pub(super) fn standby_joined(&mut self, link: LinkId, info: StandbyInfo) {
+    pub(super) fn standby_joined(&mut self, now: Instant, link: LinkId, info: StandbyInfo) {
         self.standbys.insert(link, info);
+        if self.may_act(now) && self.ending.as_ref().is_some_and(Ending::stops_masters) {
+            self.stop_standby(link);
+        }
     }
 
     pub(super) fn link_closed(&mut self, now: Instant, link: LinkId, silent: bool) {

@@ -1,12 +1,13 @@
 //! What the command line asks, and when it is answered.
 
 use super::Machine;
+use super::ending::Ending;
 use super::io::{Action, Ticket};
-use super::server::{Run, Server, Then};
+use super::server::{Order, Run, Server, Then};
 use super::state::ServerRecord;
 use super::store::Deferred;
-use crate::config::{ServerDef, check_cpus, check_servers};
-use crate::wire::{Listing, MasterRow, Request, Response, Selection};
+use crate::config::{MAX_SERVERS, ServerDef, check_cpus, check_servers};
+use crate::wire::{Listing, MasterRow, Message, Request, Response, Selection};
 use crate::{Error, ErrorKind, Instant, Result};
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -45,13 +46,16 @@ impl Machine {
                 self.actions.push(Action::Reply { ticket, response });
                 return;
             }
+            _ if self.is_over() => {
+                Err(Error::new(ErrorKind::Unavailable, "this master leads no longer: ask again"))
+            }
+            Request::Stop(selection) if selection.is_all() => return self.end(now, Some(ticket), false),
+            Request::Kill(selection) if selection.is_all() => return self.end(now, Some(ticket), true),
             _ if self.ending.is_some() => {
                 Err(Error::new(ErrorKind::Unavailable, "the cluster is stopping: ask again when it is gone"))
             }
             Request::AwaitStart => Ok((Goal::Settled, self.wanted())),
             Request::Start(selection) => self.start_all(now, &selection),
-            Request::Stop(selection) if selection.is_all() => return self.end(now, Some(ticket), false),
-            Request::Kill(selection) if selection.is_all() => return self.end(now, Some(ticket), true),
             Request::Stop(selection) => self.stop_all(now, &selection, false),
             Request::Kill(selection) => self.stop_all(now, &selection, true),
             Request::Restart { selection, rolling } => self.restart_all(now, &selection, rolling),
@@ -146,8 +150,11 @@ impl Machine {
 
     /// What was told to stop is killed at once.
     pub(super) fn hasten(&mut self, now: Instant, index: usize) {
-        if let Run::Stopping { kill_at, .. } = &mut self.servers[index].run {
-            *kill_at = now;
+        if let Run::Stopping { order, .. } = &mut self.servers[index].run {
+            match order {
+                Order::Pending { kill } => *kill = true,
+                Order::Given { kill_at } => *kill_at = now,
+            }
         }
     }
 
@@ -178,6 +185,10 @@ impl Machine {
         let existing: Vec<ServerDef> = self.servers.iter().map(|server| server.record.def.clone()).collect();
         check_servers(&defs, &existing, &self.setup.master)?;
         check_cpus(&defs, &self.setup.allowed_cpus)?;
+        if defs.len() > MAX_SERVERS.saturating_sub(existing.len()) {
+            let message = format!("the cluster would have more than {MAX_SERVERS} servers");
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
         let ids: Vec<String> = defs.iter().map(|def| def.id.clone()).collect();
         for def in defs {
             let mut record = ServerRecord::new(def);
@@ -203,13 +214,15 @@ impl Machine {
     fn answer(&mut self, now: Instant, waiter: &mut Waiter) -> bool {
         let reached = match &mut waiter.goal {
             Goal::Settled => self.all(&waiter.ids, Server::is_settled),
-            Goal::Gone => self.all(&waiter.ids, |server| !server.is_live()),
+            // One that somebody wants again meanwhile is not waited for.
+            Goal::Gone => self.all(&waiter.ids, |server| !server.is_live() || !server.record.stopped),
             Goal::Rolling(queue) => {
                 if !self.all(&waiter.ids, Server::is_settled) {
                     return false;
                 }
                 let done = waiter.ids.len() - queue.len();
-                let healthy = self.all(&waiter.ids[..done], |server| server.run == Run::Up);
+                let healthy =
+                    self.ending.is_none() && self.all(&waiter.ids[..done], |server| server.run == Run::Up);
                 match queue.pop_front().filter(|_| healthy) {
                     Some(next) => {
                         self.restart_one(now, &next);
@@ -220,8 +233,10 @@ impl Machine {
             }
         };
         if reached {
-            let gone = matches!(waiter.goal, Goal::Gone);
-            let response = if gone { Response::Done(waiter.ids.clone()) } else { self.outcome(&waiter.ids) };
+            let response = match waiter.goal {
+                Goal::Gone => self.all_gone(&waiter.ids),
+                Goal::Settled | Goal::Rolling(_) => self.outcome(&waiter.ids),
+            };
             self.when_stored(Deferred::Reply(waiter.ticket, response));
         }
         reached
@@ -229,6 +244,28 @@ impl Machine {
 
     fn all(&self, ids: &[String], condition: impl Fn(&Server) -> bool) -> bool {
         ids.iter().filter_map(|id| self.index(id)).all(|index| condition(&self.servers[index]))
+    }
+
+    /// Done, or which of them run because somebody else wants them to.
+    fn all_gone(&self, ids: &[String]) -> Response {
+        let wanted = ids.iter().filter(|id| self.index(id).is_some_and(|i| !self.servers[i].record.stopped));
+        let wanted: Vec<&str> = wanted.map(String::as_str).collect();
+        if wanted.is_empty() {
+            return Response::Done(ids.to_vec());
+        }
+        let message = format!("started again meanwhile: {}", wanted.join(", "));
+        Response::Failed { kind: ErrorKind::Unavailable, message }
+    }
+
+    /// Answers all that is owed, and this way.
+    pub(super) fn answer_everybody(&mut self, response: impl Fn() -> Response) {
+        let waiters = core::mem::take(&mut self.waiters).into_iter().map(|waiter| waiter.ticket);
+        let tickets: Vec<Ticket> =
+            waiters.chain(self.ending.iter_mut().flat_map(Ending::take_tickets)).collect();
+        let replies = self.store.take_replies().into_iter().map(|(ticket, _)| ticket);
+        for ticket in tickets.into_iter().chain(replies) {
+            self.actions.push(Action::Reply { ticket, response: response() });
+        }
     }
 
     /// Done, or which of them are not up and why.
@@ -265,8 +302,7 @@ impl Machine {
         if !self.all_started && failed == 0 {
             self.all_started = true;
             self.changed();
-            let links = self.welcomed_links();
-            self.actions.push(Action::Broadcast { links, message: crate::wire::Message::AllStarted });
+            self.broadcast(Message::AllStarted);
         }
     }
 }

@@ -31,10 +31,19 @@ pub(super) enum Run {
     Unlinked { until: Instant, silent: bool },
     /// Its process lives but it does not serve; without `auto-restart` that is left to a person.
     Astray { why: String },
-    /// It was told to stop and should be gone by then, or else is killed (again).
-    Stopping { kill_at: Instant, then: Then },
+    /// It is to stop.
+    Stopping { order: Order, then: Then },
     /// It crashed, and is launched again at that moment.
     Backoff { until: Instant },
+}
+
+/// Whether the order to stop was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    /// It waits for the store, or for a launch to be answered; with `kill` nobody will be asked.
+    Pending { kill: bool },
+    /// It was given: what is not gone by then is killed (again).
+    Given { kill_at: Instant },
 }
 
 /// What follows when a process that was told to stop has gone.
@@ -58,6 +67,10 @@ pub(super) struct Server {
     pub(super) welcomed: bool,
     pub(super) phase: Phase,
     pub(super) launched_at: Option<Instant>,
+    /// Whether a launch was ordered and is not answered yet.
+    pub(super) ordered: bool,
+    /// Whether it is being found out if the process of an earlier reign still runs.
+    pub(super) adopting: bool,
     /// Whether an earlier master launched the present process.
     pub(super) adopted: bool,
     /// The highest incarnation that an earlier reign may have launched.
@@ -81,6 +94,8 @@ impl Server {
             welcomed: false,
             phase: Phase::Starting,
             launched_at: None,
+            ordered: false,
+            adopting: false,
             adopted: false,
             floor,
             reserved_by: 0,
@@ -98,6 +113,8 @@ impl Server {
         self.cpus = None;
         self.status.clear();
         self.adopted = false;
+        self.ordered = false;
+        self.adopting = false;
     }
 
     /// Whether a process of it runs, as far as anybody knows.
@@ -113,6 +130,11 @@ impl Server {
         )
     }
 
+    /// Whether a process of it runs or is being launched, not counting one whose launch waits for the store.
+    pub(super) const fn has_process(&self) -> bool {
+        self.is_live() && (self.ordered || !matches!(self.run, Run::Launching))
+    }
+
     /// Whether it is where it will stay: nothing is under way.
     pub(super) const fn is_settled(&self) -> bool {
         matches!(self.run, Run::Up | Run::Idle | Run::Astray { .. })
@@ -121,14 +143,31 @@ impl Server {
     pub(super) const fn deadline(&self) -> Option<Instant> {
         match self.run {
             Run::Starting { until } | Run::Unlinked { until, .. } | Run::Backoff { until } => Some(until),
-            Run::Stopping { kill_at, .. } => Some(kill_at),
-            Run::Idle | Run::Launching | Run::Up | Run::Astray { .. } => None,
+            Run::Stopping { order: Order::Given { kill_at }, .. } => Some(kill_at),
+            Run::Stopping { .. } | Run::Idle | Run::Launching | Run::Up | Run::Astray { .. } => None,
         }
     }
 
     /// How long it may take from being told to stop until it is gone.
     pub(super) const fn stop_patience(&self) -> Duration {
         self.record.def.stop_timeout.saturating_add(STOP_SLACK)
+    }
+
+    /// What follows when its process has gone for this reason: if somebody wants it to run that is no crash.
+    pub(super) fn after_crash(&self, why: String) -> Then {
+        if self.record.due { Then::Launch } else { Then::Crash(why) }
+    }
+
+    /// Its present link, once it has been welcomed there.
+    pub(super) fn welcomed_link(&self) -> Option<LinkId> {
+        self.link.filter(|_| self.welcomed)
+    }
+
+    /// The time of this master's sleep is not its own: it gets this long at least.
+    pub(super) fn spare(&mut self, at_least: Instant) {
+        if let Run::Starting { until } | Run::Unlinked { until, .. } = &mut self.run {
+            *until = at_least.max(*until);
+        }
     }
 
     pub(super) fn info(&self) -> ServerInfo {

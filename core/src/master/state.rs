@@ -22,6 +22,9 @@ pub struct ClusterState {
     /// The whole cluster is to end; whoever leads carries it through.
     #[serde(default)]
     pub ending: bool,
+    /// The whole cluster has ended: a standby that has not heard of it leaves too.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// What is stored of one server.
@@ -80,7 +83,7 @@ impl ClusterState {
     /// A state of these servers.
     #[must_use]
     pub const fn new(servers: Vec<ServerRecord>) -> Self {
-        Self { format: FORMAT, servers, all_started: false, ending: false }
+        Self { format: FORMAT, servers, all_started: false, ending: false, ended: false }
     }
 
     /// The bytes that are stored.

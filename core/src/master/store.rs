@@ -46,6 +46,39 @@ impl Store {
     pub(super) const fn deadline(&self) -> Option<Instant> {
         self.retry_at
     }
+
+    /// Of each kind and server only the latest waits, so that a store which fails for long piles nothing up.
+    fn defer(&mut self, needs: u64, deferred: Deferred) {
+        self.deferred.retain(|(_, earlier)| !deferred.replaces(earlier));
+        self.deferred.push((needs, deferred));
+    }
+
+    /// How much waits for a store.
+    #[cfg(test)]
+    pub(super) const fn waiting(&self) -> usize {
+        self.deferred.len()
+    }
+
+    /// The answers that wait for a store which may never succeed.
+    pub(super) fn take_replies(&mut self) -> Vec<(Ticket, Response)> {
+        let waiting = self.deferred.extract_if(.., |(_, deferred)| matches!(deferred, Deferred::Reply(..)));
+        let replies = waiting.filter_map(|(_, deferred)| match deferred {
+            Deferred::Reply(ticket, response) => Some((ticket, response)),
+            _ => None,
+        });
+        replies.collect()
+    }
+}
+
+impl Deferred {
+    fn replaces(&self, earlier: &Self) -> bool {
+        match (self, earlier) {
+            (Self::Launch(a, _), Self::Launch(b, _))
+            | (Self::Welcome(a, _), Self::Welcome(b, _))
+            | (Self::Stop(a), Self::Stop(b)) => a == b,
+            _ => false,
+        }
+    }
 }
 
 impl Machine {
@@ -66,7 +99,7 @@ impl Machine {
 
     /// Does this once everything changed so far is stored.
     pub(super) fn when_stored(&mut self, deferred: Deferred) {
-        self.store.deferred.push((self.store.version, deferred));
+        self.store.defer(self.store.version, deferred);
     }
 
     pub(super) fn stored(&mut self, now: Instant, version: u64, result: Result<(), Error>) {
@@ -94,14 +127,18 @@ impl Machine {
     pub(super) fn launch_when_reserved(&mut self, index: usize, incarnation: Incarnation) {
         let server = &self.servers[index];
         let deferred = Deferred::Launch(server.record.def.id.clone(), incarnation);
-        self.store.deferred.push((server.reserved_by, deferred));
+        self.store.defer(server.reserved_by, deferred);
     }
 
     /// Does what has waited for a store that has succeeded by now.
     pub(super) fn run_deferred(&mut self, now: Instant) {
         let stored = self.store.stored;
+        let impatient = self.ending.as_ref().is_some_and(|ending| ending.waits_no_more());
         loop {
-            let ready: Vec<_> = self.store.deferred.extract_if(.., |(needs, _)| *needs <= stored).collect();
+            let is_ready = |(needs, deferred): &mut (u64, Deferred)| {
+                *needs <= stored || (impatient && matches!(deferred, Deferred::Stop(_)))
+            };
+            let ready: Vec<_> = self.store.deferred.extract_if(.., is_ready).collect();
             if ready.is_empty() {
                 return;
             }
@@ -113,7 +150,7 @@ impl Machine {
                     Deferred::Reply(ticket, response) => {
                         self.actions.push(Action::Reply { ticket, response })
                     }
-                    Deferred::Exit => self.actions.push(Action::Exit),
+                    Deferred::Exit => self.exit(),
                 }
             }
         }
@@ -133,6 +170,7 @@ impl Machine {
         let mut state = ClusterState::new(records.collect());
         state.all_started = self.all_started && !over;
         state.ending = self.ending.is_some() && !over;
+        state.ended = over;
         self.actions.push(Action::Store { version, state });
     }
 

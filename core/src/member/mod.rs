@@ -112,10 +112,13 @@ impl Machine {
         let mut actions = Vec::new();
         match input {
             Input::Leader(leader) => self.leader_is(now, leader, &mut actions),
+            // An answer that comes after the attempt was given up changes nothing.
+            Input::Connected(_) if self.link != Link::Connecting => {}
             Input::Connected(true) => {
                 self.link = Link::Registering;
                 actions.push(Action::Send(Message::Register(self.register.clone())));
             }
+            Input::Disconnected if matches!(self.link, Link::Down { .. }) => {}
             Input::Connected(false) | Input::Disconnected => self.back_off(now),
             Input::Message(message) => self.message(now, message, &mut actions),
             Input::Phase(phase) => {
@@ -162,6 +165,7 @@ impl Machine {
     fn leader_is(&mut self, now: Instant, leader: Option<LeaderInfo>, actions: &mut Vec<Action>) {
         // Nobody, or somebody of the past: whom we know may still be the best we have.
         let Some(leader) = leader.filter(|leader| leader.epoch >= self.register.epoch) else { return };
+        self.register.epoch = leader.epoch;
         if self.leader.as_ref() == Some(&leader) {
             return;
         }

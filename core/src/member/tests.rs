@@ -151,3 +151,26 @@ fn what_it_did_while_no_master_listened_is_in_the_next_registration() {
     let [Action::Send(Message::Register(register))] = &actions[..] else { panic!("{actions:?}") };
     assert_eq!((register.phase, register.status.as_str()), (Phase::Up, "12 rooms"));
 }
+
+#[test]
+fn once_it_has_heard_of_a_later_leader_an_earlier_one_is_of_the_past() {
+    let mut agent = welcomed(1, vec![]);
+    agent.handle(at(1), leader(3, 3));
+    assert_eq!(agent.epoch(), Epoch(3));
+    assert_eq!(agent.handle(at(2), leader(2, 2)), [], "the news came late");
+    agent.handle(at(2), Input::Connected(true));
+    assert_eq!(agent.handle(at(2), welcome(2, vec![])), [Action::Disconnect]);
+}
+
+#[test]
+fn a_late_answer_to_an_attempt_that_was_given_up_changes_nothing() {
+    let mut agent = welcomed(1, vec![]);
+    assert_eq!(agent.handle(at(1), Input::Connected(true)), []);
+    assert_eq!(agent.handle(at(1), Input::Connected(false)), []);
+    assert!(agent.is_welcome());
+    agent.handle(at(1), Input::Disconnected);
+    let due = agent.next_deadline();
+    agent.handle(at(2), Input::Disconnected);
+    agent.handle(at(2), Input::Connected(true));
+    assert_eq!(agent.next_deadline(), due);
+}
