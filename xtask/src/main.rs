@@ -1,2 +1,53 @@
-//! `cargo xtask`.
-fn main() {}
+//! `cargo xtask`: Tangelo's own tasks, the test matrix and the benchmarks.
+
+extern crate alloc;
+
+mod bench;
+mod clock;
+mod install;
+mod machine;
+mod matrix;
+mod processes;
+mod repo;
+mod run;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Tangelo's own tasks", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds and tests every combination of features that we promise
+    TestMatrix(matrix::Args),
+    /// Measures Tangelo beside its peers
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Whatever way this ends, no process that it started stays behind.
+    let _sweeper = processes::Sweeper;
+    if let Err(e) = processes::sweep_on_signals() {
+        eprintln!("error: cannot watch for Ctrl-C: {e}");
+        return ExitCode::FAILURE;
+    }
+    let done = match cli.task {
+        Task::TestMatrix(args) => matrix::run(&args),
+        Task::Bench(bench) => bench::run(&bench).map(|()| true),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! System packages: installed where that is possible, named where it is not.
+
+use crate::{processes, repo, run};
+use anyhow::{Result, bail};
+use core::time::Duration;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Something of the system that a task cannot do without.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    /// What is missing, in words.
+    pub(crate) what: &'static str,
+    /// How to see that it is there.
+    pub(crate) probe: Probe,
+    /// How to get it.
+    pub(crate) source: Source,
+}
+
+/// How to see that something is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Probe {
+    /// A program on the PATH.
+    Program(&'static str),
+    /// A command of cargo that answers to `--version`.
+    CargoCommand(&'static str),
+}
+
+/// How to get something.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source {
+    /// These Debian packages; installed by us where we may.
+    Debian(&'static [&'static str]),
+    /// The user's own decision: this command.
+    Command(&'static str),
+}
+
+impl Probe {
+    fn is_there(self) -> bool {
+        match self {
+            Self::Program(name) => on_path(name).is_some(),
+            Self::CargoCommand(name) => {
+                processes::cargo(&[name, "--version"]).output().is_ok_and(|output| output.status.success())
+            }
+        }
+    }
+}
+
+/// Where `program` is found, the system directories included that an ordinary user's PATH lacks.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(system).map(|dir| dir.join(program)).find(|file| file.is_file())
+}
+
+/// Makes sure of all `needs`.
+///
+/// # Errors
+/// Names everything that is missing and could not be installed, with the command that would.
+pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
+    let missing =
+        |needs: &[Need]| needs.iter().copied().filter(|need| !need.probe.is_there()).collect::<Vec<Need>>();
+    let absent = missing(needs);
+    let packages: Vec<_> = absent
+        .iter()
+        .filter_map(|need| match need.source {
+            Source::Debian(packages) => Some(packages),
+            Source::Command(_) => None,
+        })
+        .flatten()
+        .copied()
+        .collect();
+    let tried = if packages.is_empty() { Ok(()) } else { packages_installed(&packages) };
+    let absent = missing(&absent);
+    if absent.is_empty() {
+        return Ok(());
+    }
+    let mut message = String::from("missing on this machine:");
+    for need in absent {
+        let how = match need.source {
+            Source::Debian(packages) => format!("sudo {}", shown_install(packages)),
+            Source::Command(command) => command.to_owned(),
+        };
+        message = format!("{message}\n  {}: install it with `{how}`", need.what);
+    }
+    if let Err(e) = tried {
+        message = format!("{message}\n(tried to: {e:#})");
+    }
+    bail!(message)
+}
+
+fn shown_install(packages: &[&str]) -> String {
+    format!("apt-get install --no-install-recommends {}", packages.join(" "))
+}
+
+/// Installs Debian packages as root or by a sudo that asks for no password.
+fn packages_installed(packages: &[&str]) -> Result<()> {
+    let Some(mut prefix) = become_root() else {
+        bail!("neither root nor a sudo without a password");
+    };
+    let log = repo::target().join("xtask/apt.log");
+    prefix.extend(["apt-get", "-y", "-o", "DPkg::Lock::Timeout=120"].map(str::to_owned));
+    let install: Vec<_> = ["install", "--no-install-recommends"].iter().chain(packages).copied().collect();
+    if apt(&prefix, &install, &log).is_ok() {
+        return Ok(());
+    }
+    // The lists of a fresh image are empty or old.
+    apt(&prefix, &["update"], &log)?;
+    apt(&prefix, &install, &log)
+}
+
+/// Brings apt's lists up to date where we may.
+pub(crate) fn refresh_package_lists() -> Result<()> {
+    let Some(mut prefix) = become_root() else {
+        bail!("apt knows no such package; run `sudo apt-get update`");
+    };
+    prefix.push("apt-get".to_owned());
+    apt(&prefix, &["update"], &repo::target().join("xtask/apt.log"))
+}
+
+fn apt(prefix: &[String], args: &[&str], log: &Path) -> Result<()> {
+    let Some((program, first)) = prefix.split_first() else { bail!("no apt-get") };
+    let mut command: Command = processes::command(program);
+    // A runlevel of 1 keeps packages from starting their services.
+    command.args(first).args(args).envs([("RUNLEVEL", "1"), ("DEBIAN_FRONTEND", "noninteractive")]);
+    run::must(&mut command, log, Duration::from_secs(600))
+}
+
+/// What to write before a command so that root runs it; none if that would need a password.
+fn become_root() -> Option<Vec<String>> {
+    if rustix::process::geteuid().is_root() {
+        return Some(Vec::new());
+    }
+    let mut probe = processes::command("sudo");
+    let may = probe.args(["-n", "true"]).output().is_ok_and(|output| output.status.success());
+    may.then(|| ["sudo", "-n", "RUNLEVEL=1", "DEBIAN_FRONTEND=noninteractive"].map(str::to_owned).to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_the_command_that_installs_it() {
+        let need = Need {
+            what: "the frobnicator",
+            probe: Probe::Program("no-such-program-anywhere"),
+            source: Source::Command("cargo install frobnicator"),
+        };
+        let error = ensure(&[need]).expect_err("it is missing").to_string();
+        assert!(error.contains("the frobnicator: install it with `cargo install frobnicator`"), "{error}");
+        assert!(ensure(&[Need { probe: Probe::Program("sh"), ..need }]).is_ok());
+    }
+}

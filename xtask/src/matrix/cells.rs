@@ -1,0 +1,205 @@
+//! The table of cells. To add one is to add an entry here.
+
+use super::cell::{Cell, Step};
+use crate::install::{Need, Probe, Source};
+
+const RUSTFMT: Need = Need {
+    what: "rustfmt",
+    probe: Probe::CargoCommand("fmt"),
+    source: Source::Command("rustup component add rustfmt"),
+};
+const CLIPPY: Need = Need {
+    what: "clippy",
+    probe: Probe::CargoCommand("clippy"),
+    source: Source::Command("rustup component add clippy"),
+};
+/// The linker, and what a test's scripts call.
+const LINKER: Need =
+    Need { what: "a C linker", probe: Probe::Program("cc"), source: Source::Debian(&["gcc", "libc6-dev"]) };
+
+/// All cells, cheap ones first; they run in this order, one after the other.
+pub(super) const CELLS: &[Cell] = &[
+    Cell {
+        name: "fmt",
+        what: "the formatting of all crates",
+        steps: &[Step::check(&["fmt", "--all", "--check"])],
+        needs: &[RUSTFMT],
+        limit_minutes: 2,
+        quick: true,
+    },
+    Cell {
+        name: "xtask",
+        what: "this tool's own tests",
+        steps: &[Step::tests(&["test", "-p", "xtask"])],
+        needs: &[LINKER],
+        limit_minutes: 5,
+        quick: false,
+    },
+    Cell {
+        name: "no-runtime",
+        what: "without a runtime the compiler says in plain words what to choose",
+        steps: &[Step::Refused {
+            args: &["check", "-p", "tangelo", "--no-default-features", "--features", "cli"],
+            first_error_has: &["runtime-tokio", "runtime-smol"],
+        }],
+        needs: &[LINKER],
+        limit_minutes: 5,
+        quick: true,
+    },
+    Cell {
+        name: "core-no-std",
+        what: "the core without std",
+        steps: &[
+            Step::check(&["build", "-p", "tangelo-core", "--no-default-features"]),
+            Step::tests(&["test", "-p", "tangelo-core", "--no-default-features", "--no-fail-fast"]),
+        ],
+        needs: &[LINKER],
+        limit_minutes: 5,
+        quick: false,
+    },
+    Cell {
+        name: "core",
+        what: "the core with all features",
+        steps: &[Step::tests(&["test", "-p", "tangelo-core", "--all-features", "--no-fail-fast"])],
+        needs: &[LINKER],
+        limit_minutes: 8,
+        quick: true,
+    },
+    Cell {
+        name: "affinity",
+        what: "CPU binding",
+        steps: &[Step::tests(&["test", "-p", "tangelo-affinity", "--no-fail-fast"])],
+        needs: &[LINKER],
+        limit_minutes: 4,
+        quick: false,
+    },
+    Cell {
+        name: "tokio",
+        what: "facade, examples, doctests and supervisor on tokio (default features); neither smol nor async-io in it",
+        steps: &[
+            Step::tests(&["test", "-p", "tangelo-runtime-tokio", "--no-fail-fast"]),
+            Step::tests(&["test", "-p", "tangelo", "--no-fail-fast"]),
+            Step::some_tests(&["test", "-p", "tangelo", "--examples", "--no-fail-fast"]),
+            Step::Without { args: &["-p", "tangelo"], crates: &["smol", "async-io", "async-process"] },
+        ],
+        needs: &[LINKER],
+        limit_minutes: 18,
+        quick: true,
+    },
+    Cell {
+        name: "smol",
+        what: "the same on smol; no tokio in it",
+        steps: &[
+            Step::tests(&["test", "-p", "tangelo-runtime-smol", "--no-fail-fast"]),
+            Step::tests(&[
+                "test",
+                "-p",
+                "tangelo",
+                "--no-default-features",
+                "--features",
+                "runtime-smol,affinity,cli",
+                "--no-fail-fast",
+            ]),
+            Step::some_tests(&[
+                "test",
+                "-p",
+                "tangelo",
+                "--examples",
+                "--no-default-features",
+                "--features",
+                "runtime-smol,affinity,cli",
+                "--no-fail-fast",
+            ]),
+            Step::Without {
+                args: &["-p", "tangelo", "--no-default-features", "--features", "runtime-smol,affinity,cli"],
+                crates: &["tokio"],
+            },
+        ],
+        needs: &[LINKER],
+        limit_minutes: 15,
+        quick: false,
+    },
+    minimal("minimal-tokio", "tokio alone: no command line, no CPU binding", &MINIMAL_TOKIO),
+    minimal("minimal-smol", "smol alone: no command line, no CPU binding", &MINIMAL_SMOL),
+    Cell {
+        name: "clippy",
+        what: "all crates, targets and features without a warning",
+        steps: &[Step::check(&[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--",
+            "-D",
+            "warnings",
+        ])],
+        needs: &[CLIPPY, LINKER],
+        limit_minutes: 12,
+        quick: true,
+    },
+    Cell {
+        name: "doc",
+        what: "the documentation of all crates without a warning",
+        steps: &[Step::Check {
+            args: &["doc", "--workspace", "--all-features", "--no-deps"],
+            env: &[("RUSTDOCFLAGS", "-D warnings")],
+        }],
+        needs: &[LINKER],
+        limit_minutes: 8,
+        quick: false,
+    },
+];
+
+/// A build without warnings, and the library's own tests.
+const fn minimal(name: &'static str, what: &'static str, steps: &'static [Step]) -> Cell {
+    Cell { name, what, steps, needs: &[CLIPPY, LINKER], limit_minutes: 4, quick: false }
+}
+
+const MINIMAL_TOKIO: [Step; 2] = [
+    Step::check(&[
+        "clippy",
+        "-p",
+        "tangelo",
+        "--no-default-features",
+        "--features",
+        "runtime-tokio",
+        "--",
+        "-D",
+        "warnings",
+    ]),
+    Step::tests(&["test", "-p", "tangelo", "--lib", "--no-default-features", "--features", "runtime-tokio"]),
+];
+
+const MINIMAL_SMOL: [Step; 2] = [
+    Step::check(&[
+        "clippy",
+        "-p",
+        "tangelo",
+        "--no-default-features",
+        "--features",
+        "runtime-smol",
+        "--",
+        "-D",
+        "warnings",
+    ]),
+    Step::tests(&["test", "-p", "tangelo", "--lib", "--no-default-features", "--features", "runtime-smol"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_fit_for_a_file() {
+        let names: BTreeSet<_> = CELLS.iter().map(|cell| cell.name).collect();
+        assert_eq!(names.len(), CELLS.len());
+        assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')));
+    }
+
+    #[test]
+    fn all_limits_together_fit_into_the_90_minutes_of_ci() {
+        let minutes: u64 = CELLS.iter().map(|cell| cell.limit_minutes).sum();
+        assert!(minutes <= 90, "{minutes}");
+    }
+}

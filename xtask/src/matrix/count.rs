@@ -1,0 +1,67 @@
+//! Reading what cargo printed.
+
+use super::cell::Counts;
+
+/// Adds up the `test result:` lines.
+pub(super) fn tests(output: &str) -> Counts {
+    let mut counts = Counts::default();
+    for result in output.lines().filter_map(|line| line.strip_prefix("test result: ")) {
+        // `ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s`
+        let numbers = result.split_once(". ").map_or("", |(_, numbers)| numbers);
+        for (number, word) in numbers.split("; ").filter_map(|part| part.split_once(' ')) {
+            let Ok(number) = number.parse::<u32>() else { continue };
+            match word {
+                "passed" => counts.passed += number,
+                "failed" => counts.failed += number,
+                "ignored" => counts.ignored += number,
+                _ => {}
+            }
+        }
+    }
+    counts
+}
+
+/// The first error that the compiler printed.
+pub(super) fn first_error(output: &str) -> Option<&str> {
+    output.lines().find(|line| line.starts_with("error:") || line.starts_with("error["))
+}
+
+/// Which of `crates` a `cargo tree --prefix none --format {p}` lists.
+pub(super) fn listed<'c>(tree: &str, crates: &[&'c str]) -> Vec<&'c str> {
+    let is_listed = |name: &str| {
+        tree.lines().any(|line| line.strip_prefix(name).is_some_and(|version| version.starts_with(" v")))
+    };
+    crates.iter().copied().filter(|name| is_listed(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_all_test_binaries_add_up() {
+        let output = "\
+running 3 tests
+test a ... ok
+test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
+   Doc-tests tangelo
+test result: FAILED. 4 passed; 3 failed; 0 ignored; 0 measured; 5 filtered out; finished in 1.20s
+  test result: ok. 9 passed; a line that a test printed
+";
+        assert_eq!(tests(output), Counts { passed: 6, failed: 3, ignored: 1 });
+        assert_eq!(tests("error: could not compile"), Counts::default());
+    }
+
+    #[test]
+    fn the_first_error_is_found_among_the_rest() {
+        let output = "   Compiling x\nwarning: error: no\nerror: pick a runtime\nerror[E0432]: later\n";
+        assert_eq!(first_error(output), Some("error: pick a runtime"));
+        assert_eq!(first_error("all fine"), None);
+    }
+
+    #[test]
+    fn crates_are_matched_by_their_whole_name() {
+        let tree = "tangelo v0.1.0 (/x)\ntokio-util v0.7.0\nasync-io v2.4.0\n";
+        assert_eq!(listed(tree, &["tokio", "async-io"]), ["async-io"]);
+    }
+}
