@@ -30,6 +30,8 @@ struct Plan {
     config: ClusterConfig,
     secret: config::Secret,
     allowed: CpuSet,
+    /// Whether the master's port is the configured one, not one that the user insists on.
+    any_port: bool,
 }
 
 impl Plan {
@@ -43,11 +45,11 @@ impl Plan {
         }
         adjust(&mut config);
         let secret = secret::obtain(&context.dir, &config)?;
-        Ok(Self { context, config, secret, allowed: affinity.unwrap_or_default() })
+        Ok(Self { context, config, secret, allowed: affinity.unwrap_or_default(), any_port: true })
     }
 
     fn run(self, mode: Mode, ends_cluster: bool, only: Option<Vec<String>>) -> Result<()> {
-        let Self { context, config, secret, allowed } = self;
+        let Self { context, config, secret, allowed, any_port } = self;
         let daemon = std::env::var_os(DAEMON_VARIABLE).is_some();
         let coordinator = context.coordinator(&config.master.timing)?;
         let options = MasterOptions {
@@ -55,6 +57,7 @@ impl Plan {
             env: config.env,
             log: daemon.then(|| log_spec(&context.dir, &config.master.id)),
             def: config.master,
+            any_port,
             declared: config.servers,
             only,
             mode,
@@ -74,7 +77,7 @@ impl Plan {
 
 /// `master`: a standby of its own.
 pub(super) fn master(cli: &Cli, dir: &Path, args: &MasterArgs) -> Result<()> {
-    let plan = Plan::new(cli, dir, |config| {
+    let mut plan = Plan::new(cli, dir, |config| {
         let def = &mut config.master;
         if let Some(id) = &args.id {
             def.id.clone_from(id);
@@ -84,6 +87,7 @@ pub(super) fn master(cli: &Cli, dir: &Path, args: &MasterArgs) -> Result<()> {
         }
         def.port = args.port.unwrap_or(def.port);
     })?;
+    plan.any_port = args.port.is_none();
     config::check_name(&plan.config.master.id)
         .map_err(|problem| Error::new(ErrorKind::Invalid, format!("--id: {problem}")))?;
     plan.run(Mode::TakeOver, false, None)

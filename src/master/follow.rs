@@ -12,6 +12,7 @@ use async_channel::Sender;
 use core::time::Duration;
 use futures_lite::{StreamExt, future};
 use tangelo_core::coordinator::{Candidate, LeaderInfo};
+use tangelo_core::master::Mode;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::{Message, Role};
 use tangelo_core::{Coordinator, Leadership, Result};
@@ -75,7 +76,11 @@ impl Master {
             }
             Event::Message(link, _) => self.links.close(link, "it sent what no command line sends"),
             Event::Closed(link, _) => drop(self.links.ended(link)),
-            Event::Following(leader) => (self.options.observer)(&MasterEvent::Standby(&leader)),
+            Event::Following(leader) => {
+                // There is a cluster: should this master ever lead, it goes on with what there is.
+                self.options.mode = Mode::TakeOver;
+                (self.options.observer)(&MasterEvent::Standby(&leader));
+            }
             Event::Reign(..) => {}
             Event::Interrupt => return false,
         }

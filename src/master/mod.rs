@@ -5,6 +5,7 @@ mod follow;
 mod launcher;
 mod lead;
 mod links;
+mod port;
 mod process;
 mod requests;
 

@@ -2,6 +2,7 @@
 
 use super::events::{Event, MasterEvent, Observer};
 use super::links::Links;
+use super::port;
 use crate::link::{LinkConfig, Secret, Server, serve};
 use alloc::sync::Arc;
 use async_channel::{Receiver, Sender, bounded};
@@ -21,6 +22,8 @@ pub(crate) struct MasterOptions {
     pub(crate) env: String,
     /// What master.json says, with this master's own id, host and port.
     pub(crate) def: MasterDef,
+    /// Whether another port does as well, if a master of this cluster listens on that of `def` already.
+    pub(crate) any_port: bool,
     pub(crate) declared: Vec<ServerDef>,
     /// Those of the declared that a fresh cluster starts; `None`: all.
     pub(crate) only: Option<Vec<String>>,
@@ -71,16 +74,12 @@ impl Master {
     ///
     /// # Errors
     /// If the port cannot be opened.
-    pub(crate) async fn listen(runtime: Arc<dyn Runtime>, options: MasterOptions) -> Result<Self> {
-        let MasterDef { id, host, port, timing, .. } = &options.def;
-        let listener = runtime.listen(host, *port).await.map_err(|error| {
-            let what =
-                format_args!("listen on {host}:{port}, the master's port; is another master running there?");
-            Error::io(what, error)
-        })?;
-        let hello = Hello { role: Role::Master, id: id.clone(), pid: std::process::id() };
+    pub(crate) async fn listen(runtime: Arc<dyn Runtime>, mut options: MasterOptions) -> Result<Self> {
+        let hello = Hello { role: Role::Master, id: options.def.id.clone(), pid: std::process::id() };
         let mut link_config = LinkConfig::new(options.secret.clone(), hello);
-        link_config.heartbeat = timing.heartbeat;
+        link_config.heartbeat = options.def.timing.heartbeat;
+        let (listener, port) = port::listen(&runtime, &options, &link_config).await?;
+        options.def.port = port;
         let (events, incoming) = bounded(1024);
         let to = events.clone();
         let server = serve(&runtime, listener, Arc::new(link_config.clone()), move |link, inbox, hello| {
