@@ -20,6 +20,8 @@ pub(super) enum Event {
     Reign(Epoch, Input),
     /// This standby is linked to that leader.
     Following(LeaderInfo),
+    /// The leader ends the cluster, this standby included.
+    Ended,
     /// Somebody asks this process to stop.
     Interrupt,
 }

@@ -2,7 +2,7 @@
 //! stop it, and passes on what the command line asks it.
 
 use super::events::{Event, MasterEvent};
-use super::process::Master;
+use super::process::{Master, Outcome};
 use super::requests::forward;
 use crate::app::Mutex;
 use crate::link::{LinkConfig, connect};
@@ -24,12 +24,20 @@ const RETRY: Duration = Duration::from_millis(500);
 /// Whom a standby follows: the leader that the coordinator published last.
 type Leader = Arc<Mutex<Option<LeaderInfo>>>;
 
+/// How following has ended.
+pub(super) enum Followed {
+    /// This master leads now.
+    Won(Box<dyn Leadership>),
+    /// It leaves.
+    Left(Outcome),
+}
+
 impl Master {
-    /// Follows until this master has won the election; `None` if it is to leave.
+    /// Follows until this master has won the election, or is to leave.
     ///
     /// # Errors
     /// What no waiting can cure.
-    pub(super) async fn follow(&mut self) -> Result<Option<Box<dyn Leadership>>> {
+    pub(super) async fn follow(&mut self) -> Result<Followed> {
         let leader = Leader::default();
         let follower = Follower {
             runtime: Arc::clone(&self.runtime),
@@ -51,18 +59,20 @@ impl Master {
         loop {
             let won = async { Err(campaign.as_mut().await) };
             let event = match future::or(won, async { Ok(incoming.recv().await) }).await {
-                Err(won) => return won.map(Some),
+                Err(won) => return won.map(Followed::Won),
                 Ok(event) => event,
             };
             // We hold a sender too, so there is always an event.
-            if !event.is_ok_and(|event| self.standby_takes(event, &leader)) {
-                return Ok(None);
+            match event {
+                Ok(Event::Interrupt) | Err(_) => return Ok(Followed::Left(Outcome::Left)),
+                Ok(Event::Ended) => return Ok(Followed::Left(Outcome::ClusterEnded)),
+                Ok(event) => self.standby_takes(event, &leader),
             }
         }
     }
 
-    /// What a standby does with what comes in; whether it stays.
-    fn standby_takes(&mut self, event: Event, leader: &Leader) -> bool {
+    /// What a standby does with what comes in.
+    fn standby_takes(&mut self, event: Event, leader: &Leader) {
         match event {
             Event::Linked(link, inbox, hello) if hello.role == Role::Admin => {
                 self.links.insert(link, inbox);
@@ -81,10 +91,8 @@ impl Master {
                 self.options.mode = Mode::TakeOver;
                 (self.options.observer)(&MasterEvent::Standby(&leader));
             }
-            Event::Reign(..) => {}
-            Event::Interrupt => return false,
+            Event::Reign(..) | Event::Ended | Event::Interrupt => {}
         }
-        true
     }
 }
 
@@ -147,7 +155,7 @@ impl Follower {
                 && epoch >= leader.epoch
             {
                 info!("the leader ends the cluster");
-                let _ = self.events.send(Event::Interrupt).await;
+                let _ = self.events.send(Event::Ended).await;
             }
         }
         Ok(())

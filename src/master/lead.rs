@@ -152,7 +152,7 @@ impl Reign<'_> {
             Event::Message(link, message) => self.message(link, message),
             Event::Closed(link, closed) => self.closed(link, &closed),
             Event::Reign(epoch, input) if epoch == self.machine.epoch() => self.feed(input),
-            Event::Reign(..) | Event::Following(_) => {}
+            Event::Reign(..) | Event::Following(_) | Event::Ended => {}
             Event::Interrupt => self.interrupt(),
         }
     }

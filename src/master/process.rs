@@ -1,6 +1,7 @@
 //! A master process: it listens, stands for election, follows, leads, and follows again.
 
 use super::events::{Event, MasterEvent, Observer};
+use super::follow::Followed;
 use super::links::Links;
 use super::port;
 use crate::link::{LinkConfig, Secret, Server, serve};
@@ -98,9 +99,12 @@ impl Master {
     pub(crate) async fn run(mut self) -> Result<Outcome> {
         self.forward_signals()?;
         loop {
-            let Some(leadership) = self.follow().await? else {
-                self.leave("this master leaves").await;
-                return Ok(Outcome::Left);
+            let leadership = match self.follow().await? {
+                Followed::Won(leadership) => leadership,
+                Followed::Left(outcome) => {
+                    self.leave("this master leaves").await;
+                    return Ok(outcome);
+                }
             };
             let end = self.lead(Arc::from(leadership)).await?;
             match end {
