@@ -1,6 +1,7 @@
 //! What the figures were measured on.
 
-use crate::{processes, repo, run};
+use crate::{clock, processes, repo, run};
+use core::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
@@ -14,6 +15,8 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     pub(crate) system: String,
     pub(crate) rustc: String,
+    /// How busy it was with other things just before, in percent of all cores.
+    pub(crate) busy_percent: f64,
     /// UTC, `YYYY-MM-DD`.
     pub(crate) date: String,
     /// The commit, with a `+` if the source differed from it.
@@ -31,6 +34,7 @@ impl Machine {
             kernel: first_line(std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()),
             system: field("/etc/os-release", "PRETTY_NAME", '=').unwrap_or_else(unknown),
             rustc: first_line(run::output(processes::command("rustc").arg("--version")).ok()),
+            busy_percent: busy_percent(),
             date: today(),
             revision: revision(),
         }
@@ -52,6 +56,27 @@ fn field(file: &str, key: &str, separator: char) -> Option<String> {
         .filter_map(|line| line.split_once(separator))
         .find(|(name, _)| name.trim() == key)
         .map(|(_, value)| value.trim().trim_matches('"').to_owned())
+}
+
+/// The share of time that the cores were not idle over one second.
+fn busy_percent() -> f64 {
+    let before = cpu_times();
+    clock::let_pass(Duration::from_secs(1));
+    match (before, cpu_times()) {
+        (Some((idle, all)), Some((idle_after, all_after))) if all_after > all => {
+            100.0 * (1.0 - (idle_after - idle) / (all_after - all))
+        }
+        _ => f64::NAN,
+    }
+}
+
+/// Idle and total time of all cores since boot, in ticks.
+fn cpu_times() -> Option<(f64, f64)> {
+    let stat = std::fs::read_to_string("/proc/stat").ok()?;
+    // cpu user nice system idle iowait irq softirq steal …
+    let times = stat.lines().next()?.split_whitespace().skip(1).take(8).map(str::parse::<f64>);
+    let times: Vec<_> = times.collect::<Result<_, _>>().ok()?;
+    Some((times.get(3)? + times.get(4)?, times.iter().sum()))
 }
 
 fn revision() -> String {

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Task::TestMatrix(args) => matrix::run(&args),
         Task::Bench(bench) => bench::run(&bench).map(|()| true),
     };
+    processes::halt_if_interrupted();
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

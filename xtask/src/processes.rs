@@ -5,6 +5,7 @@
 
 use crate::{clock, repo};
 use anyhow::{Context as _, Result};
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::OsStr;
@@ -21,6 +22,7 @@ static TOKEN: LazyLock<String> =
 
 /// A command that this run can find again, in a process group of its own and without input.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
+    halt_if_interrupted();
     let mark = match std::env::var(MARK) {
         Ok(outer) => format!("{outer}/{}", *TOKEN),
         Err(_) => TOKEN.clone(),
@@ -130,9 +132,19 @@ impl Drop for Sweeper {
     }
 }
 
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// After Ctrl-C nothing may go on as if commands had failed by themselves: waits for the process's end.
+pub(crate) fn halt_if_interrupted() {
+    while INTERRUPTED.load(Ordering::Acquire) {
+        std::thread::park();
+    }
+}
+
 /// On Ctrl-C, SIGTERM and SIGHUP: end the run's processes, then leave with 130.
 pub(crate) fn sweep_on_signals() -> Result<()> {
     ctrlc::set_handler(|| {
+        INTERRUPTED.store(true, Ordering::Release);
         sweep();
         std::process::exit(130);
     })

@@ -50,7 +50,9 @@ pub(crate) fn run(
             return Ok(Ended::OverLimit);
         }
         if clock::readable_before(&pidfd, deadline.min(now + Duration::from_millis(250)))? {
-            return Ok(Ended::Exit(child.wait()?));
+            let status = child.wait()?;
+            processes::halt_if_interrupted();
+            return Ok(Ended::Exit(status));
         }
         tick();
     }

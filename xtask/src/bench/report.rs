@@ -85,10 +85,11 @@ impl Report {
     }
 
     fn origin(&self) -> String {
-        let Machine { cpu, cores, memory_mib, kernel, system, rustc, date, revision } = &self.machine;
+        let Machine { cpu, cores, memory_mib, kernel, system, rustc, busy_percent, date, revision } =
+            &self.machine;
         format!(
             "`{}` on {date} at revision {revision}. Machine: {cpu}, {cores} cores, {memory_mib} MiB, {system}, \
-             kernel {kernel}; {rustc}, release profile.",
+             kernel {kernel}, {busy_percent:.0} % busy with other things before the run; {rustc}, release profile.",
             self.command
         )
     }

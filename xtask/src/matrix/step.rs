@@ -8,6 +8,7 @@ use anyhow::Result;
 use core::time::Duration;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 
 /// What came of a step: the counts, and why it failed if it did.
@@ -35,7 +36,10 @@ pub(super) fn run(
     let ended = run::run(&mut command, log, deadline, &mut so_far)?;
     let output = read_from(log, start)?;
     let (mut counts, mut failure) = match ended {
-        Ended::Exit(status) => judge(step, status.success(), &output),
+        Ended::Exit(status) => match judge(step, status.success(), &output) {
+            (counts, Some(why)) if status.signal().is_some() => (counts, Some(format!("{why} ({status})"))),
+            judged => judged,
+        },
         Ended::OverLimit => (count::tests(&output), Some("over its time limit, killed".to_owned())),
     };
     if failure.is_none() {

@@ -17,6 +17,9 @@ use clap::ValueEnum;
 use core::time::Duration;
 use std::path::PathBuf;
 
+/// Above this, figures say more about the machine's other work than about supervisors.
+const BUSY_PERCENT: f64 = 10.0;
+
 /// Measures restarts, starts, footprint and failover
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -103,6 +106,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         rows: Vec::new(),
         targets: Vec::new(),
     };
+    if report.machine.busy_percent > BUSY_PERCENT {
+        println!("warning: the machine is {:.0} % busy with other things", report.machine.busy_percent);
+    }
     if has(Part::Restart) || has(Part::Peers) {
         restarts(&plan, args.runtime, has(Part::Restart), &mut report)?;
     }
