@@ -26,6 +26,17 @@ pub(super) fn first_error(output: &str) -> Option<&str> {
     output.lines().find(|line| line.starts_with("error:") || line.starts_with("error["))
 }
 
+/// The part of an output that tells most of a failure, at most `lines` lines: what failed tests
+/// printed, or from the first error on, or the end.
+pub(super) fn telling(output: &str, lines: usize) -> Vec<&str> {
+    let all: Vec<_> = output.lines().collect();
+    let first = |is_it: &dyn Fn(&str) -> bool| all.iter().position(|line| is_it(line));
+    let start = first(&|line| line == "failures:")
+        .or_else(|| first(&|line| first_error(line).is_some()))
+        .unwrap_or_else(|| all.len().saturating_sub(lines));
+    all.into_iter().skip(start).take(lines).collect()
+}
+
 /// Which of `crates` a `cargo tree --prefix none --format {p}` lists.
 pub(super) fn listed<'c>(tree: &str, crates: &[&'c str]) -> Vec<&'c str> {
     let is_listed = |name: &str| {
@@ -57,6 +68,15 @@ test result: FAILED. 4 passed; 3 failed; 0 ignored; 0 measured; 5 filtered out; 
         let output = "   Compiling x\nwarning: error: no\nerror: pick a runtime\nerror[E0432]: later\n";
         assert_eq!(first_error(output), Some("error: pick a runtime"));
         assert_eq!(first_error("all fine"), None);
+    }
+
+    #[test]
+    fn the_telling_part_of_a_failure() {
+        let compile = "warning: w\nerror: e\n --> file\nwarning: x\n";
+        assert_eq!(telling(compile, 2), ["error: e", " --> file"]);
+        let tests = "test a ... FAILED\nfailures:\n---- a stdout ----\npanicked\nerror: test failed\n";
+        assert_eq!(telling(tests, 2), ["failures:", "---- a stdout ----"]);
+        assert_eq!(telling("a\nb\nc\n", 2), ["b", "c"]);
     }
 
     #[test]

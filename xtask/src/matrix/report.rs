@@ -1,7 +1,7 @@
 //! What the matrix shows while it runs and in the end.
 
 use super::cell::{Cell, Counts, Outcome};
-use crate::run;
+use super::count;
 use comfy_table::{Attribute, Cell as Field, Color, ContentArrangement, Table, presets};
 use core::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -56,7 +56,8 @@ impl Live {
             Some(why) => format!("  FAIL  {:<14} {why} ({seconds:.1} s)", cell.name),
         };
         if failure.is_some() {
-            for line in run::tail(log, 60).lines() {
+            let output = std::fs::read(log).unwrap_or_default();
+            for line in count::telling(&String::from_utf8_lossy(&output), 60) {
                 text = format!("{text}\n    | {line}");
             }
             text = format!("{text}\n  the whole log: {}", log.display());
