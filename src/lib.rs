@@ -13,6 +13,7 @@ mod member;
 mod parts;
 mod peer;
 mod program;
+mod sync;
 mod time;
 
 pub use app::{App, BoxError, Component, Outcome};

@@ -1,8 +1,8 @@
 //! A server's way up and its way down.
 
 use super::hook::Hook;
-use super::shared::Mutex;
 use super::{App, BoxError};
+use crate::sync::Mutex;
 use crate::time::{Elapsed, timeout};
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;

@@ -9,15 +9,14 @@ mod shared;
 pub use component::{BoxError, Component};
 pub use hook::Outcome;
 pub(crate) use lifecycle::{start, started_all, stop};
-pub(crate) use shared::Mutex;
 
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use core::time::Duration;
 use hook::Hook;
 use serde_json::Value;
 use shared::Shared;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use tangelo_core::config::{Incarnation, ServerDef};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::ServerInfo;

@@ -1,10 +1,9 @@
 //! Settings, found by their type.
 
+use crate::sync::Mutex;
+use alloc::sync::Arc;
 use core::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::sync::Arc;
-
-use super::shared::Mutex;
 
 type Values = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
 

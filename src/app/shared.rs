@@ -6,26 +6,14 @@ use super::{Component, Place};
 use crate::link::Server;
 use crate::member::Agent;
 use crate::peer::{Peers, Remotes};
+use crate::sync::Mutex;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use core::fmt;
-use std::collections::BTreeMap;
-use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::ServerInfo;
 use tangelo_core::{Error, ErrorKind, Result};
-
-/// A mutex whose data stays usable when a holder panicked: nothing here is left half-changed.
-#[derive(Debug, Default)]
-pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
-
-impl<T> Mutex<T> {
-    pub(crate) const fn new(value: T) -> Self {
-        Self(std::sync::Mutex::new(value))
-    }
-
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 pub(super) type Listener = Box<dyn Fn(&[ServerInfo]) + Send + Sync>;
 

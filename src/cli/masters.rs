@@ -3,7 +3,7 @@
 use super::args::{Cli, MasterArgs, StartArgs};
 use super::find::link_config;
 use super::progress;
-use crate::config::{load_for_cpus, secret};
+use crate::config::{load, secret};
 use crate::link::Secret;
 use crate::master::{Master, MasterOptions, Outcome, ask, log_spec};
 use crate::parts;
@@ -39,7 +39,7 @@ impl Plan {
         let context = Context::new(dir)?;
         // Without CPU binding nothing is allowed, and a server that asks for it is told why.
         let affinity = parts::affinity().allowed();
-        let mut config = load_for_cpus(&context.dir, &cli.env, affinity.as_ref().ok())?;
+        let mut config = load(&context.dir, &cli.env, affinity.as_ref().ok())?;
         if let (Err(error), Some(server)) = (&affinity, config.servers.iter().find(|def| def.cpu.is_some())) {
             return Err(Error::new(error.kind(), format!("server {}: {error}", server.id)));
         }

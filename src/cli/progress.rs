@@ -1,6 +1,6 @@
 //! What a master in the foreground shows: a progress bar on a terminal, plain lines elsewhere.
 
-use crate::app::Mutex;
+use crate::sync::Mutex;
 use crate::master::{MasterEvent, Observer};
 use alloc::sync::Arc;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

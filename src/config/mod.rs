@@ -9,16 +9,6 @@ use std::path::Path;
 use tangelo_core::config::{ClusterConfig, ConfigError, ConfigFile, Layout, check_name};
 use tangelo_core::{CpuSet, Error, ErrorKind, Result};
 
-/// Reads `config/master.json` and `config/servers.json` of `dir` for one environment; of each,
-/// `config/<env>/<file>` wins over `config/<file>`.
-///
-/// # Errors
-/// `NotFound` if a file or the environment does not exist; `Invalid` for the first thing that is
-/// wrong in a file, with its place.
-pub(crate) fn load(dir: &Path, env: &str) -> Result<ClusterConfig> {
-    load_for_cpus(dir, env, None)
-}
-
 /// Reads `master.json` alone: what a server process and the command line need still works while
 /// somebody edits servers.json.
 ///
@@ -32,11 +22,14 @@ pub(crate) fn load_master(dir: &Path, env: &str) -> Result<ClusterConfig> {
     Ok(ClusterConfig::parse(env, master, servers, None)?)
 }
 
-/// As [`load`]; with `allowed`, a server that asks for another CPU is an error too.
+/// Reads `config/master.json` and `config/servers.json` of `dir` for one environment; of each,
+/// `config/<env>/<file>` wins over `config/<file>`. With `allowed`, a server that asks for another
+/// CPU is an error too.
 ///
 /// # Errors
-/// As there.
-pub(crate) fn load_for_cpus(dir: &Path, env: &str, allowed: Option<&CpuSet>) -> Result<ClusterConfig> {
+/// `NotFound` if a file or the environment does not exist; `Invalid` for the first thing that is
+/// wrong in a file, with its place.
+pub(crate) fn load(dir: &Path, env: &str, allowed: Option<&CpuSet>) -> Result<ClusterConfig> {
     check_name(env).map_err(|problem| Error::new(ErrorKind::Invalid, format!("environment: {problem}")))?;
     let master = files::find(dir, env, &MASTER)?;
     let servers = files::find(dir, env, &SERVERS)?;
@@ -126,14 +119,14 @@ mod tests {
     #[test]
     fn pomelos_files_are_found_and_read() {
         let dir = dir(&[("master.json", MASTER_TEXT), ("servers.json", SERVERS_TEXT)]);
-        let config = load(dir.path(), "development").unwrap();
+        let config = load(dir.path(), "development", None).unwrap();
         let ids: Vec<_> = config.servers.iter().map(|def| &*def.id).collect();
         assert_eq!(ids, ["connector-server-1", "chat-server-1", "gate-server-1"]);
         assert_eq!((config.master.port, &*config.env), (3005, "development"));
-        assert!(load(dir.path(), "production").unwrap().servers.is_empty());
+        assert!(load(dir.path(), "production", None).unwrap().servers.is_empty());
 
         let allowed = "1-2".parse().unwrap();
-        let error = load_for_cpus(dir.path(), "development", Some(&allowed)).unwrap_err();
+        let error = load(dir.path(), "development", Some(&allowed)).unwrap_err();
         assert!(
             error.to_string().ends_with(
                 "/config/servers.json:7:101: expected CPUs that this process may use (1,2), found 0"
@@ -151,10 +144,10 @@ mod tests {
             ("staging/master.json", r#"{"id": "m", "host": "127.0.0.1", "port": 1}"#),
             ("staging/servers.json", "{}"),
         ]);
-        let config = load(dir.path(), "development").unwrap();
+        let config = load(dir.path(), "development", None).unwrap();
         assert_eq!(config.servers.len(), 1);
         assert_eq!(config.servers[0].id, "only");
-        assert_eq!(load(dir.path(), "staging").unwrap().master.id, "m");
+        assert_eq!(load(dir.path(), "staging", None).unwrap().master.id, "m");
         assert_eq!(
             envs(dir.path()).into_iter().collect::<Vec<_>>(),
             ["development", "production", "staging"]
@@ -172,7 +165,7 @@ mod tests {
             ("master.json", r#"{"id": "m", "host": "127.0.0.1", "port": 1}"#),
             ("servers.json", r#"{"chat": []}"#),
         ]);
-        assert!(load(dir.path(), "whatever").is_ok());
+        assert!(load(dir.path(), "whatever", None).is_ok());
     }
 
     #[test]
@@ -188,13 +181,17 @@ mod tests {
         );
         let sample = &text[text.find("such as ").unwrap() + "such as ".len()..];
         fs::write(dir.path().join("config/servers.json"), sample).unwrap();
-        assert_eq!(load(dir.path(), "development").unwrap().servers.len(), 1, "the sample is a right one");
+        assert_eq!(
+            load(dir.path(), "development", None).unwrap().servers.len(),
+            1,
+            "the sample is a right one"
+        );
 
         fs::remove_file(dir.path().join("config/master.json")).unwrap();
-        let text = load(dir.path(), "development").unwrap_err().to_string();
+        let text = load(dir.path(), "development", None).unwrap_err().to_string();
         let sample = &text[text.find("such as ").unwrap() + "such as ".len()..];
         fs::write(dir.path().join("config/master.json"), sample).unwrap();
-        assert!(load(dir.path(), "development").is_ok());
+        assert!(load(dir.path(), "development", None).is_ok());
     }
 
     #[test]

@@ -4,8 +4,8 @@
 use super::events::{Event, MasterEvent};
 use super::process::{Master, Outcome};
 use super::requests::forward;
-use crate::app::Mutex;
 use crate::link::{LinkConfig, connect};
+use crate::sync::Mutex;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use async_channel::Sender;
@@ -50,7 +50,9 @@ impl Master {
         // Following ends with the guard.
         let (_guard, ended) = async_channel::bounded::<()>(1);
         self.runtime.spawn(Box::pin(async move {
-            let cancelled = async { drop(ended.recv().await) };
+            let cancelled = async {
+                let _ = ended.recv().await;
+            };
             future::or(follower.run(), cancelled).await;
         }));
         let coordinator = Arc::clone(&self.options.coordinator);

@@ -6,12 +6,13 @@ use super::process::{Master, ReignEnd};
 use crate::link::{Closed, Inbox, Link};
 use crate::time::until;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use alloc::sync::Arc;
 use core::time::Duration;
 use futures_lite::future;
 use std::collections::HashMap;
 use tangelo_core::coordinator::LeadershipState;
-use tangelo_core::master::{Action, ClusterState, Input, LinkId, Machine, Mode, Setup, StandbyInfo, Ticket};
+use tangelo_core::master::{Action, ClusterState, Input, LinkId, Machine, Setup, StandbyInfo, Ticket};
 use tangelo_core::wire::{
     Hello, Listing, MasterRole, MasterRow, MasterState, Message, Request, Response, Role,
 };
@@ -249,7 +250,7 @@ impl Reign<'_> {
         self.act(actions);
     }
 
-    fn act(&mut self, actions: alloc::vec::Vec<Action>) {
+    fn act(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Store { version, state } => self.store(version, state),

@@ -1,6 +1,6 @@
 //! What the application says to the agent.
 
-use crate::app::Mutex;
+use crate::sync::Mutex;
 use async_channel::{Receiver, Sender, bounded};
 use core::sync::atomic::{AtomicBool, Ordering};
 

@@ -12,7 +12,6 @@ use core::time::Duration;
 use futures_lite::{StreamExt, future};
 use tangelo_core::coordinator::LeaderInfo;
 use tangelo_core::member::{Action, Input, Machine};
-use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::{Hello, Phase, Register, Role};
 use tangelo_core::{Coordinator, Error, ErrorKind, Instant, Result, local};
 use tracing::{error, info, warn};

@@ -1,7 +1,7 @@
 //! The calls under way on one link to another server.
 
-use crate::app::Mutex;
 use crate::link::{Inbox, Link};
+use crate::sync::Mutex;
 use alloc::sync::{Arc, Weak};
 use async_channel::{Receiver, Sender, bounded};
 use std::collections::HashMap;

@@ -5,8 +5,8 @@ mod remotes;
 
 pub(crate) use remotes::{Remotes, serve_peers};
 
-use crate::app::Mutex;
 use crate::link::{LinkConfig, connect};
+use crate::sync::Mutex;
 use crate::time::timeout;
 use alloc::sync::Arc;
 use calls::Calls;

@@ -1,7 +1,7 @@
 //! What this server answers to others.
 
-use crate::app::Mutex;
 use crate::link::{Inbox, Link, LinkConfig, Server, serve};
+use crate::sync::Mutex;
 use alloc::sync::Arc;
 use async_lock::Semaphore;
 use core::fmt;
