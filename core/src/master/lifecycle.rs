@@ -7,6 +7,7 @@ use super::server::{KILL_AGAIN, Order, Run, Server, Then};
 use super::state::{ClusterState, ServerRecord};
 use super::store::Deferred;
 use crate::config::{Incarnation, ServerDef, resolve_cpus};
+use crate::coordinator::LeadershipState;
 use crate::process::{Exit, ProcessRef, Signal};
 use crate::restart::Decision;
 use crate::wire::Message;
@@ -351,6 +352,12 @@ impl Machine {
                 Run::Starting { .. } => {
                     let limit = self.setup.master.timing.start_timeout.as_secs_f64();
                     self.replace(now, index, format!("not up within {limit} s"), true);
+                }
+                // Servers find the leader through the coordinator: while that is out of reach none is to
+                // blame for not coming back.
+                Run::Unlinked { .. } if self.leadership == LeadershipState::Suspended => {
+                    let grace = self.setup.master.timing.reconnect_grace;
+                    self.servers[index].spare(now + grace);
                 }
                 Run::Unlinked { silent: true, .. } => {
                     let patience = self.setup.master.timing.heartbeat.patience().as_secs_f64();

@@ -74,10 +74,16 @@ impl Machine {
     }
 
     pub(super) fn flush_changes(&mut self, now: Instant) {
-        if self.changes.flush_at.is_none_or(|at| now < at) {
+        if self.changes.flush_at.is_some_and(|at| at <= now) {
+            self.tell_changes();
+        }
+    }
+
+    /// Tells what has been gathered.
+    pub(super) fn tell_changes(&mut self) {
+        if self.changes.flush_at.take().is_none() {
             return;
         }
-        self.changes.flush_at = None;
         let (mut added, mut removed) = (Vec::new(), Vec::new());
         for (id, change) in mem::take(&mut self.changes.pending) {
             match change {

@@ -66,6 +66,8 @@ pub struct Machine {
     changes: Changes,
     store: Store,
     waiters: Vec<Waiter>,
+    /// When it was last awake.
+    awake_at: Instant,
     /// When to look again whether it may act, if it may not.
     look_again: Option<Instant>,
     /// Whether the cluster has ended.
@@ -98,6 +100,7 @@ impl Machine {
             changes: Changes::default(),
             store: Store::default(),
             waiters: Vec::new(),
+            awake_at: now,
             look_again: None,
             exited: false,
             random,
@@ -112,7 +115,12 @@ impl Machine {
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Action> {
         self.spare_if_overslept(now);
         match input {
-            Input::Leadership { state, deadline } => self.leadership_changed(state, deadline),
+            Input::Leadership { state, deadline } => {
+                if self.leadership == LeadershipState::Suspended && state == LeadershipState::Leading {
+                    self.spare(now);
+                }
+                self.leadership_changed(state, deadline);
+            }
             Input::Tick => {}
             Input::Stored { version, result } => self.stored(now, version, result),
             Input::Launched { id, incarnation, result } => self.launched(now, &id, incarnation, result),
@@ -138,6 +146,7 @@ impl Machine {
             .chain(self.changes.deadline())
             .chain(self.store.deadline())
             .chain(self.ending_deadline())
+            .chain(self.wakeful())
             .min()
     }
 
@@ -179,6 +188,10 @@ impl Machine {
 
     fn exit(&mut self) {
         if !mem::replace(&mut self.exited, true) {
+            for (ticket, response) in self.store.take_replies() {
+                self.actions.push(Action::Reply { ticket, response });
+            }
+            self.answer_everybody(|| Error::new(ErrorKind::Unavailable, "the cluster has ended").into());
             self.actions.push(Action::Exit);
         }
     }
@@ -190,6 +203,12 @@ impl Machine {
         if due.is_some_and(|due| now.saturating_since(due) > OVERSLEPT) {
             self.spare(now);
         }
+        self.awake_at = now;
+    }
+
+    /// While a server's time runs, it is often awake, so as to notice that it was not.
+    fn wakeful(&self) -> Option<Instant> {
+        self.servers.iter().any(Server::is_on_time).then(|| self.awake_at + OVERSLEPT)
     }
 
     fn spare(&mut self, now: Instant) {
@@ -207,8 +226,8 @@ impl Machine {
             }
             self.run_deferred(now);
             self.run_timers(now);
-            self.drive_ending(now);
             self.answer_waiters(now);
+            self.drive_ending(now);
             // What was just decided may need nothing stored that is not stored already.
             self.run_deferred(now);
             self.note_all_started();

@@ -302,6 +302,8 @@ impl Machine {
         if !self.all_started && failed == 0 {
             self.all_started = true;
             self.changed();
+            // Who hears it shall know everybody.
+            self.tell_changes();
             self.broadcast(Message::AllStarted);
         }
     }

@@ -163,6 +163,11 @@ impl Server {
         self.link.filter(|_| self.welcomed)
     }
 
+    /// Whether it has only so much time to come up or to come back.
+    pub(super) const fn is_on_time(&self) -> bool {
+        matches!(self.run, Run::Starting { .. } | Run::Unlinked { .. })
+    }
+
     /// The time of this master's sleep is not its own: it gets this long at least.
     pub(super) fn spare(&mut self, at_least: Instant) {
         if let Run::Starting { until } | Run::Unlinked { until, .. } = &mut self.run {

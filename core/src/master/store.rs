@@ -134,13 +134,14 @@ impl Machine {
     pub(super) fn run_deferred(&mut self, now: Instant) {
         let stored = self.store.stored;
         let impatient = self.ending.as_ref().is_some_and(|ending| ending.waits_no_more());
+        let mut exit = false;
         loop {
             let is_ready = |(needs, deferred): &mut (u64, Deferred)| {
                 *needs <= stored || (impatient && matches!(deferred, Deferred::Stop(_)))
             };
             let ready: Vec<_> = self.store.deferred.extract_if(.., is_ready).collect();
             if ready.is_empty() {
-                return;
+                break;
             }
             for (_, deferred) in ready {
                 match deferred {
@@ -150,9 +151,12 @@ impl Machine {
                     Deferred::Reply(ticket, response) => {
                         self.actions.push(Action::Reply { ticket, response })
                     }
-                    Deferred::Exit => self.exit(),
+                    Deferred::Exit => exit = true,
                 }
             }
+        }
+        if exit {
+            self.exit();
         }
     }
 

@@ -72,10 +72,14 @@ pub enum Action {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Link {
-    Down { retry_at: Instant },
+    Down {
+        retry_at: Instant,
+    },
     Connecting,
     Registering,
     Welcomed,
+    /// A master would not have this server: it stops, and asks nobody again.
+    Refused,
 }
 
 /// The agent of one server process.
@@ -118,7 +122,7 @@ impl Machine {
                 self.link = Link::Registering;
                 actions.push(Action::Send(Message::Register(self.register.clone())));
             }
-            Input::Disconnected if matches!(self.link, Link::Down { .. }) => {}
+            Input::Disconnected if matches!(self.link, Link::Down { .. } | Link::Refused) => {}
             Input::Connected(false) | Input::Disconnected => self.back_off(now),
             Input::Message(message) => self.message(now, message, &mut actions),
             Input::Phase(phase) => {
@@ -166,7 +170,7 @@ impl Machine {
         // Nobody, or somebody of the past: whom we know may still be the best we have.
         let Some(leader) = leader.filter(|leader| leader.epoch >= self.register.epoch) else { return };
         self.register.epoch = leader.epoch;
-        if self.leader.as_ref() == Some(&leader) {
+        if self.leader.as_ref() == Some(&leader) || self.link == Link::Refused {
             return;
         }
         if !matches!(self.link, Link::Down { .. }) {
@@ -204,10 +208,12 @@ impl Machine {
             Message::Welcome(welcome) if self.link == Link::Registering => {
                 self.welcome(now, welcome, actions)
             }
+            Message::Refused { .. } if self.link == Link::Refused => {}
             Message::Refused { epoch, why } => {
                 if epoch < self.register.epoch {
                     self.leave(now, actions);
                 } else {
+                    self.link = Link::Refused;
                     actions.push(Action::Stop { timeout: None, refused: Some(why) });
                 }
             }

@@ -114,6 +114,9 @@ fn a_duplicate_is_told_so_and_stops() {
     agent.handle(at(0), Input::Connected(true));
     let refused = Input::Message(Message::Refused { epoch: Epoch(1), why: "one too many".into() });
     assert!(matches!(agent.handle(at(0), refused)[..], [Action::Stop { refused: Some(_), .. }]));
+    assert_eq!(agent.handle(at(1), Input::Disconnected), []);
+    assert_eq!(agent.handle(at(60_000), leader(2, 2)), [], "it stops, and asks nobody again");
+    assert_eq!(agent.next_deadline(), None);
 }
 
 #[test]

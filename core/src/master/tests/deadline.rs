@@ -120,12 +120,30 @@ fn a_server_whose_link_was_away_while_the_master_could_not_act_gets_its_grace() 
 #[test]
 fn pomelo_a_master_that_wakes_within_its_deadline_does_not_kill_a_healthy_server() {
     let mut world = World::started(vec![def("a", true)]);
+    for sleep in [4500, 2990] {
+        world.close("a", false);
+        world.freeze(Duration::from_millis(sleep));
+        world.feed(Input::Tick);
+        world.pass(Duration::from_millis(100));
+        world.register(world.registration("a", Phase::Up));
+        world.pass(MINUTE);
+        assert_eq!((world.orders(), world.shown("a")), (0, ServerState::Up), "after {sleep} ms");
+    }
+}
+
+#[test]
+fn while_the_coordinator_is_away_no_server_is_to_blame_for_not_finding_the_leader() {
+    let mut world = World::started(vec![def("a", true)]);
     world.close("a", false);
-    world.freeze(Duration::from_millis(4500));
-    world.feed(Input::Tick);
-    world.register(world.registration("a", Phase::Up));
-    world.pass(MINUTE);
-    assert_eq!((world.orders(), world.shown("a")), (0, ServerState::Up));
+    let deadline = world.now + MINUTE;
+    leads(&mut world, Suspended, deadline);
+    world.pass(Duration::from_secs(20));
+    assert_eq!(world.orders(), 0);
+    leads(&mut world, Leading, deadline);
+    world.pass(Duration::from_millis(2900));
+    assert_eq!(world.orders(), 0);
+    world.pass(Duration::from_millis(200));
+    assert_eq!(world.signals(Signal::Terminate), 1);
 }
 
 #[test]
