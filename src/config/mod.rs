@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn error(dir: &TempDir, env: &str) -> Error {
-        let error = load(dir.path(), env).unwrap_err();
+        let error = load(dir.path(), env, None).unwrap_err();
         assert!(!error.to_string().contains('\n'), "{error}");
         error
     }
