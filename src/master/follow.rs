@@ -5,7 +5,6 @@ use super::events::{Event, MasterEvent};
 use super::process::{Master, Outcome};
 use super::requests::forward;
 use crate::link::{LinkConfig, connect};
-use crate::sync::Mutex;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use async_channel::Sender;
@@ -21,9 +20,6 @@ use tracing::{debug, info, warn};
 /// The pause before a standby tries again to link with the same leader.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// Whom a standby follows: the leader that the coordinator published last.
-type Leader = Arc<Mutex<Option<LeaderInfo>>>;
-
 /// How following has ended.
 pub(super) enum Followed {
     /// This master leads now.
@@ -38,14 +34,12 @@ impl Master {
     /// # Errors
     /// What no waiting can cure.
     pub(super) async fn follow(&mut self) -> Result<Followed> {
-        let leader = Leader::default();
         let follower = Follower {
             runtime: Arc::clone(&self.runtime),
             config: self.link_config.clone(),
             coordinator: Arc::clone(&self.options.coordinator),
             candidate: self.candidate(),
             events: self.events.clone(),
-            leader: Arc::clone(&leader),
         };
         // Following ends with the guard.
         let (_guard, ended) = async_channel::bounded::<()>(1);
@@ -68,13 +62,13 @@ impl Master {
             match event {
                 Ok(Event::Interrupt) | Err(_) => return Ok(Followed::Left(Outcome::Left)),
                 Ok(Event::Ended) => return Ok(Followed::Left(Outcome::ClusterEnded)),
-                Ok(event) => self.standby_takes(event, &leader),
+                Ok(event) => self.standby_takes(event),
             }
         }
     }
 
     /// What a standby does with what comes in.
-    fn standby_takes(&mut self, event: Event, leader: &Leader) {
+    fn standby_takes(&mut self, event: Event) {
         match event {
             Event::Linked(link, inbox, hello) if hello.role == Role::Admin => {
                 self.links.insert(link, inbox);
@@ -82,8 +76,8 @@ impl Master {
             Event::Linked(link, ..) => link.close("this master is a standby: look for the leader"),
             Event::Message(link, Message::Request { id, request }) => {
                 if let Some(link) = self.links.get(link).cloned() {
-                    let leader = leader.lock().clone();
-                    forward(&self.runtime, &self.link_config, leader, link, id, request);
+                    let leaders = self.options.coordinator.observe();
+                    forward(&self.runtime, &self.link_config, leaders, link, id, request);
                 }
             }
             Event::Message(link, _) => self.links.close(link, "it sent what no command line sends"),
@@ -105,7 +99,6 @@ struct Follower {
     coordinator: Arc<dyn Coordinator>,
     candidate: Candidate,
     events: Sender<Event>,
-    leader: Leader,
 }
 
 impl Follower {
@@ -115,7 +108,8 @@ impl Follower {
         loop {
             let changed = async {
                 match leaders.next().await {
-                    Some(Ok(leader)) => Some(leader),
+                    // Our own address is an old one, or that of the reign which we begin just now.
+                    Some(Ok(leader)) => Some(leader.filter(|leader| !self.is_ourselves(leader))),
                     Some(Err(error)) => {
                         warn!(%error, "cannot see who leads");
                         None
@@ -130,10 +124,13 @@ impl Follower {
                 }
             };
             if let Some(leader) = future::or(changed, following).await {
-                self.leader.lock().clone_from(&leader);
                 current = leader;
             }
         }
+    }
+
+    fn is_ourselves(&self, leader: &LeaderInfo) -> bool {
+        (&leader.host, leader.port) == (&self.candidate.host, self.candidate.port)
     }
 
     /// Never ends: what ends it is a new leader, or that this master leaves or leads.

@@ -1,18 +1,29 @@
 //! A standby passes requests of the command line on to the leader.
 
-use crate::link::{Link, LinkConfig, connect};
+use crate::link::{Inbox, Link, LinkConfig, connect};
+use crate::time::{Elapsed, timeout};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::time::Duration;
+use futures_lite::{StreamExt, future};
 use tangelo_core::coordinator::LeaderInfo;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::{Message, Request, Response, Role};
-use tangelo_core::{Error, ErrorKind, Result};
+use tangelo_core::{BoxStream, Error, ErrorKind, Result};
+use tracing::debug;
 
-/// Asks the leader and sends what it answers on `link`.
+/// How long a request waits for a leader to be elected.
+const ELECTION: Duration = Duration::from_secs(10);
+
+/// How soon a leader that could not be reached is tried again.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
+
+/// Asks the leader, as soon as there is one, and sends what it answers on `link`. The leader may be
+/// this very master by then.
 pub(super) fn forward(
     runtime: &Arc<dyn Runtime>,
     config: &LinkConfig,
-    leader: Option<LeaderInfo>,
+    leaders: BoxStream<'static, Result<Option<LeaderInfo>>>,
     link: Link,
     id: u32,
     request: Request,
@@ -20,17 +31,45 @@ pub(super) fn forward(
     let (asker, mut config) = (Arc::clone(runtime), config.clone());
     config.hello.role = Role::Admin;
     runtime.spawn(Box::pin(async move {
-        let response = match leader {
-            Some(leader) => ask(&asker, &config, &leader.host, leader.port, request).await,
-            None => Err(Error::new(
-                ErrorKind::Unavailable,
-                "this master is a standby and nobody leads: ask again",
-            )),
+        let nobody = "this master is a standby and nobody leads: ask again";
+        let response = match timeout(&asker, ELECTION, reach(&asker, &config, leaders)).await {
+            Ok((open, address)) => answer(open, &address, request).await,
+            Err(Elapsed) => Err(Error::new(ErrorKind::Unavailable, nobody)),
         };
         let response = response.unwrap_or_else(Into::into);
         // Whoever asked may have gone.
         let _ = link.send(Message::Response { id, response }).await;
     }));
+}
+
+/// Links with the leader, whoever that is by then.
+async fn reach(
+    runtime: &Arc<dyn Runtime>,
+    config: &LinkConfig,
+    mut leaders: BoxStream<'static, Result<Option<LeaderInfo>>>,
+) -> ((Link, Inbox), String) {
+    let mut current = None;
+    loop {
+        let changed = async {
+            match leaders.next().await {
+                Some(leader) => leader.ok().flatten(),
+                None => future::pending().await,
+            }
+        };
+        let Some(LeaderInfo { host, port, .. }) = &current else {
+            current = changed.await;
+            continue;
+        };
+        let linked = async { Err(connect(runtime, config, host, *port).await) };
+        match future::or(async { Ok(changed.await) }, linked).await {
+            Ok(leader) => current = leader,
+            Err(Ok((link, inbox, _))) => return ((link, inbox), format!("{host}:{port}")),
+            Err(Err(error)) => {
+                debug!(%error, "cannot reach the leader yet");
+                runtime.sleep(TRY_AGAIN).await;
+            }
+        }
+    }
 }
 
 /// Opens a link as the command line does, asks once and waits for the answer: as long as the link
@@ -45,18 +84,23 @@ pub(crate) async fn ask(
     port: u16,
     request: Request,
 ) -> Result<Response> {
-    let (link, mut inbox, hello) = connect(runtime, config, host, port).await?;
+    let (link, inbox, hello) = connect(runtime, config, host, port).await?;
     if hello.role != Role::Master {
         let message = format!("{host}:{port} is the server {}, not a master: see master.json", hello.id);
         return Err(Error::new(ErrorKind::Invalid, message));
     }
+    answer((link, inbox), &format!("{host}:{port}"), request).await
+}
+
+/// Asks once and waits for the answer.
+async fn answer((link, mut inbox): (Link, Inbox), address: &str, request: Request) -> Result<Response> {
     link.send(Message::Request { id: 1, request }).await?;
     loop {
         match inbox.next().await {
             Ok(Message::Response { id: 1, response }) => return Ok(response),
             Ok(_) => {}
             Err(closed) => {
-                let message = format!("the master {host}:{port} has gone before it answered: {closed}");
+                let message = format!("the master {address} has gone before it answered: {closed}");
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
         }

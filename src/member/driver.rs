@@ -246,7 +246,10 @@ impl Driver {
             return;
         }
         self.ended = Some(how);
-        self.feed(Input::Phase(Phase::Stopping));
+        if how != Ended::Failed {
+            // A failed start is told by the exit code: to the master it is no stop.
+            self.feed(Input::Phase(Phase::Stopping));
+        }
         let hooks_timeout = hooks_timeout.unwrap_or(self.launch.def.stop_timeout);
         end_by_force_after(hooks_timeout + LAST_RESORT);
         info!(server = self.app.id(), "stopping");
