@@ -1,0 +1,46 @@
+//! Whole clusters of real processes: what the command line, the masters and the servers do together.
+//!
+//! This binary is the tests, and, with [`app::VARIABLE`] set, the application that they run: master,
+//! servers and command line, as a user's binary is.
+
+mod app;
+mod support;
+
+mod admin;
+mod application;
+mod config;
+mod cpus;
+mod crashes;
+mod logs;
+mod masters;
+mod secrets;
+mod starting;
+mod stopping;
+
+use libtest_mimic::{Arguments, Trial};
+use std::process::ExitCode;
+
+/// How many clusters at once, on however few CPUs: they mostly wait.
+const AT_ONCE: usize = 6;
+
+fn main() -> ExitCode {
+    if std::env::var_os(app::VARIABLE).is_some() {
+        return tangelo::run(app::configure);
+    }
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
+    let modules: [fn() -> Vec<Trial>; 10] = [
+        admin::trials,
+        application::trials,
+        config::trials,
+        cpus::trials,
+        crashes::trials,
+        logs::trials,
+        masters::trials,
+        secrets::trials,
+        starting::trials,
+        stopping::trials,
+    ];
+    let trials = modules.iter().flat_map(|module| module()).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
