@@ -51,8 +51,8 @@ impl SmolRuntime {
 /// Runs tasks until the runtime is dropped. A task that panics keeps its panic to itself
 /// (async-executor catches it for whoever awaits the task), so this thread goes on.
 ///
-/// It parks when idle instead of waiting for I/O as `async_io::block_on` does: with that, async-io's
-/// own thread wakes up about ten times more for each event, which counts with 100 idle servers on a host.
+/// It parks when idle instead of waiting for I/O as `async_io::block_on` does. With that, async-io's own thread
+/// looks in about ten times after each event: twice the CPU of an idle server for the same latency.
 fn run(executor: &Executor<'_>, ended: &Receiver<Infallible>) {
     let _ = future::block_on(executor.run(ended.recv()));
 }

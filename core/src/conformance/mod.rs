@@ -16,6 +16,7 @@
 //! ```
 
 pub mod affinity;
+pub mod coordinator;
 pub mod runtime;
 #[cfg(target_os = "linux")]
 pub mod supervisor;

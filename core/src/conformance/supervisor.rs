@@ -26,7 +26,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use adopt::{
-    a_foreign_process_is_adopted, a_killed_adopted_process_takes_its_group_along,
+    a_foreign_process_is_adopted, a_killed_foreign_process_takes_its_group_along,
     a_process_that_is_gone_is_not_found, a_reused_pid_is_another_process, a_zombie_is_gone,
 };
 pub use cpus::{
@@ -90,8 +90,8 @@ pub async fn test_all(runtime: Arc<dyn Runtime>, supervisor: Arc<dyn Supervisor>
     case(r, "a_foreign_process_is_adopted", a_foreign_process_is_adopted(b)).await;
     case(
         r,
-        "a_killed_adopted_process_takes_its_group_along",
-        a_killed_adopted_process_takes_its_group_along(b),
+        "a_killed_foreign_process_takes_its_group_along",
+        a_killed_foreign_process_takes_its_group_along(b),
     )
     .await;
     case(r, "a_process_that_is_gone_is_not_found", a_process_that_is_gone_is_not_found(b)).await;

@@ -1,6 +1,6 @@
 //! Processes that somebody else has started.
 
-use super::super::tools::within;
+use super::super::tools::{eventually, within};
 use super::proc::{kill, process};
 use super::{Bench, Child, assert_not_found, ok};
 use crate::local::alive;
@@ -40,18 +40,20 @@ pub async fn a_foreign_process_is_adopted(bench: &Bench) {
     assert!(!alive(&child), "it runs after its end was told");
 }
 
-/// A kill of an adopted process takes its group along.
-pub async fn a_killed_adopted_process_takes_its_group_along(bench: &Bench) {
-    let pids = bench.dir.join("descendant");
-    let script = std::format!("sleep 1000 & echo $! > '{}'; wait", pids.display());
-    let child = foreign(&script);
-    let line = || std::fs::read_to_string(&pids).ok().filter(|line| line.ends_with('\n'));
-    let descendant =
-        process(&super::super::tools::eventually(&*bench.runtime, "the descendant's pid", line).await);
-    ok("adopt", bench.supervisor.adopt(&child).await);
-    ok("kill", bench.supervisor.signal(&child, Signal::Kill).await);
-    assert_eq!(ok("wait", bench.supervisor.wait(&child).await), Exit::Unknown);
-    bench.gone(&descendant).await;
+/// A kill takes the group along, whether the process was adopted before or not.
+pub async fn a_killed_foreign_process_takes_its_group_along(bench: &Bench) {
+    for adopted in [true, false] {
+        let pids = bench.dir.join(std::format!("descendant-{adopted}"));
+        let child = foreign(&std::format!("sleep 1000 & echo $! > '{}'; wait", pids.display()));
+        let line = || std::fs::read_to_string(&pids).ok().filter(|line| line.ends_with('\n'));
+        let descendant = process(&eventually(&*bench.runtime, "the descendant's pid", line).await);
+        if adopted {
+            ok("adopt", bench.supervisor.adopt(&child).await);
+        }
+        ok("kill", bench.supervisor.signal(&child, Signal::Kill).await);
+        bench.gone(&descendant).await;
+        assert_eq!(ok("wait", bench.supervisor.wait(&child).await), Exit::Unknown);
+    }
 }
 
 /// One that is gone, or never was, is not found, and whoever waits for it is told at once.

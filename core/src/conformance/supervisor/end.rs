@@ -129,6 +129,7 @@ pub async fn ends_are_seen_soon(bench: &Bench) {
     }
     launches.sort_unstable();
     ends.sort_unstable();
-    assert!(launches[10] < Duration::from_millis(100), "a launch takes {:?}", launches[10]);
-    assert!(ends[10] < Duration::from_millis(100), "an end is seen after {:?}", ends[10]);
+    // The quicker ones, since this machine may be busy; a poll would show in all of them.
+    assert!(launches[5] < Duration::from_millis(50), "a launch takes {:?}", launches[5]);
+    assert!(ends[5] < Duration::from_millis(10), "an end is seen after {:?}", ends[5]);
 }

@@ -48,6 +48,8 @@ pub async fn stdin_is_empty_and_no_socket_leaks(bench: &Bench) {
     let port = listener.local_addr().expect("local_addr").port();
     let child = bench.launch(bench.sh("read line; echo \"$?:$line\"; exec sleep 1000")).await;
     assert_eq!(bench.first_line(&child).await, "1:", "the status and value of a read at the end of a file");
+    let stdin = fs::read_link(format!("/proc/{}/fd/0", child.pid)).expect("the child's stdin");
+    assert_eq!(stdin.to_str(), Some("/dev/null"), "what it reads, and may read again and again");
 
     // proc_net_tcp: local address in field 2, inode in field 10.
     let sockets = fs::read_to_string("/proc/self/net/tcp").expect("read /proc");
