@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use futures_lite::future;
-use std::sync::Arc;
+use alloc::sync::Arc;
 use tangelo_core::Instant;
 use tangelo_core::runtime::Runtime;
 

@@ -18,7 +18,6 @@ mod handles;
 mod handshake;
 mod open;
 mod record;
-mod rss;
 mod secret;
 mod serve;
 mod shared;

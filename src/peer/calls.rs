@@ -4,12 +4,13 @@ use crate::link::{Inbox, Link};
 use crate::sync::Mutex;
 use alloc::sync::{Arc, Weak};
 use async_channel::{Receiver, Sender, bounded};
+use serde_bytes::ByteBuf;
 use std::collections::HashMap;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::{Call, Message, Return};
 use tangelo_core::{Error, ErrorKind, Result};
 
-type Answer = Result<Vec<u8>, (ErrorKind, String)>;
+type Answer = Result<ByteBuf, (ErrorKind, String)>;
 
 #[derive(Debug)]
 pub(super) struct Calls {
@@ -57,7 +58,7 @@ impl Calls {
         let slot = self.slot()?;
         self.link.send(Message::Call(Call { id: slot.1, route: route.into(), body })).await?;
         match slot.2.recv().await {
-            Ok(Ok(body)) => Ok(body),
+            Ok(Ok(body)) => Ok(body.into_vec()),
             Ok(Err((kind, message))) => Err(Error::new(kind, message)),
             Err(_) => Err(self.gone()),
         }

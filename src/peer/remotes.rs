@@ -7,6 +7,7 @@ use async_lock::Semaphore;
 use core::fmt;
 use core::panic::AssertUnwindSafe;
 use futures_lite::FutureExt;
+use serde_bytes::ByteBuf;
 use std::collections::HashMap;
 use tangelo_core::runtime::{Listener, Runtime};
 use tangelo_core::wire::{Call, Message, Return, Role};
@@ -48,7 +49,8 @@ impl Remotes {
             }
             None => Err(Error::new(ErrorKind::NotFound, format!("there is no remote {}", call.route))),
         };
-        Return { id: call.id, result: result.map_err(|error| (error.kind(), error.to_string())) }
+        let result = result.map(ByteBuf::from).map_err(|error| (error.kind(), error.to_string()));
+        Return { id: call.id, result }
     }
 }
 

@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 /// Who opens a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -166,6 +167,7 @@ pub struct Call {
     /// Which of the callee's remotes is meant.
     pub route: String,
     /// The arguments.
+    #[serde(with = "serde_bytes")]
     pub body: Vec<u8>,
 }
 
@@ -175,5 +177,5 @@ pub struct Return {
     /// The call's.
     pub id: u64,
     /// The result, or an error's kind and message.
-    pub result: Result<Vec<u8>, (ErrorKind, String)>,
+    pub result: Result<ByteBuf, (ErrorKind, String)>,
 }
