@@ -76,7 +76,6 @@ impl fmt::Display for CpuSet {
             }
             match last - first {
                 0 => text += &first.to_string(),
-                1 => text += &format!("{first},{last}"),
                 _ => text += &format!("{first}-{last}"),
             }
         }
@@ -189,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_list_format_is_written_as_the_kernel_writes_it() {
-        for text in ["", "2", "0,1", "0-3,5", "0,2,4,6"] {
+        for text in ["", "2", "0-1", "0-3,5", "0,2,4,6"] {
             let set: CpuSet = if text.is_empty() { CpuSet::default() } else { text.parse().unwrap() };
             assert_eq!(set.to_string(), text);
         }

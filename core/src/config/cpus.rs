@@ -38,7 +38,7 @@ mod tests {
                 .collect()
         };
         let some = |text: &str| Some(text.to_string());
-        assert_eq!(resolved(&"2,4".parse().unwrap()), [some("2"), some("0,1"), None, some("4"), some("2")]);
-        assert_eq!(resolved(&CpuSet::default()), [None, some("0,1"), None, None, None]);
+        assert_eq!(resolved(&"2,4".parse().unwrap()), [some("2"), some("0-1"), None, some("4"), some("2")]);
+        assert_eq!(resolved(&CpuSet::default()), [None, some("0-1"), None, None, None]);
     }
 }

@@ -51,7 +51,7 @@ fn pomelos_own_look_is_read() {
     let [first, second, third, chat, rooms, ..] = &config.servers[..] else { unreachable!() };
     assert!(first.frontend && first.auto_restart && !second.auto_restart);
     assert_eq!((second.client_port, second.frontend), (Some(3051), true));
-    assert_eq!(third.cpu.as_ref().map(ToString::to_string).as_deref(), Some("0,1"));
+    assert_eq!(third.cpu.as_ref().map(ToString::to_string).as_deref(), Some("0-1"));
     assert_eq!(third.max_connections, Some(1000));
     assert_eq!(chat.args, ["--max-old-space-size=2048", "-v"]);
     assert_eq!(rooms.extra["rooms"], json!({"lobby": [1, 2]}));
