@@ -17,6 +17,9 @@ use tangelo_core::{Error, ErrorKind, Instant, Result};
 
 /// The desired state is no larger than this, in bytes.
 const STATE_LIMIT: u64 = 64 * 1024 * 1024;
+/// A new leader that has published nothing yet may take this long to bring its epoch to a busy disk
+/// (or the lease, if that is longer) before a standby kills it.
+const BEGINNING: Duration = Duration::from_secs(10);
 /// While it lets another go first, a candidate tries again after this long.
 const DEFER: Duration = Duration::from_millis(3);
 /// While the lease of a leader whose lock was removed runs on, a candidate looks again after this long.
@@ -88,11 +91,11 @@ impl Held {
             epoch: floor,
             given_back: AtomicBool::new(false),
         };
-        let until = held.renew()?;
+        let until = held.renew_for(context.terms.lease.max(BEGINNING))?;
         held.epoch = epoch::next(&held.dir, floor)?;
         context.saw_epoch(held.epoch);
         if Instant::now() >= until {
-            // The disk was so slow that a standby may think us dead: not a good beginning.
+            // A standby may be about to kill us: not a good beginning.
             return Ok(Outcome::Again(Duration::ZERO));
         }
         let until = held.renew()?;
@@ -128,8 +131,12 @@ impl Held {
 
     /// Renews the lease from now on. Returns the moment when this leader has to stop.
     pub(super) fn renew(&self) -> Result<Instant> {
+        self.renew_for(self.context.terms.lease)
+    }
+
+    fn renew_for(&self, lease: Duration) -> Result<Instant> {
         self.verify()?;
-        let until = Instant::now() + self.context.terms.lease;
+        let until = Instant::now() + lease;
         self.record(true, until).map_err(|e| {
             Error::io(format_args!("renew the lease in {}", self.dir.path_of(LEASE).display()), e)
         })?;

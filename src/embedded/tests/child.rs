@@ -101,6 +101,18 @@ impl Process {
         (epoch.parse().unwrap(), Instant::from_boot(Duration::from_nanos(at.parse().unwrap())))
     }
 
+    /// How often its threads have gone to sleep so far, that is, have been woken.
+    pub(super) fn wakeups(&self) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let status = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).unwrap());
+        let count = |status: String| {
+            let line =
+                status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:").map(str::trim));
+            line.unwrap().parse::<u64>().unwrap()
+        };
+        status.map(count).sum()
+    }
+
     /// How it has ended, if it has.
     pub(super) fn child_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()

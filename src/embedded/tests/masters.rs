@@ -199,3 +199,22 @@ fn a_leader_that_dies_before_it_published_is_followed() {
     assert_eq!(standby.leads().0, 2);
     dying.wait();
 }
+
+#[test]
+fn observers_sleep_while_the_leader_renews_and_stores() {
+    let (_dir, run_dir) = fixture();
+    let mut leader = Process::master(&run_dir, "leader", 800);
+    leader.leads();
+    let observer = Process::observer(&run_dir);
+    assert_eq!(observer.says("sees"), "leader 1");
+    // Whatever it does after its first look ends in sleep.
+    assert!(observer.is_silent(200));
+    let before = observer.wakeups();
+    for _ in 0..10 {
+        leader.tell("probe x");
+        assert_eq!(leader.says("probe"), "overdue=false Leading stored");
+        assert!(observer.is_silent(100));
+    }
+    let woken = observer.wakeups() - before;
+    assert!(woken <= 2, "woken {woken} times for nothing");
+}

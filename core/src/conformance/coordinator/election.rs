@@ -86,8 +86,7 @@ impl Suite<'_> {
         leader.resign().await.unwrap();
         let successor = self.within("the one that still stands", first_of(&mut standby)).await.unwrap();
 
-        let unaware = campaign(&a, "a", 0);
-        let mut unaware = Box::pin(async move { unaware.await });
+        let mut unaware = campaign(&a, "a", 0);
         let _ = poll_once(&mut unaware).await;
         successor.resign().await.unwrap();
         // By now it has won, or is about to, and nobody asks it.
