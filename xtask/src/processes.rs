@@ -43,6 +43,8 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
             command.env_remove(&*name);
         }
     }
+    // Its output goes to logs.
+    command.env("CARGO_TERM_COLOR", "never");
     command.env_remove("LD_LIBRARY_PATH").env_remove("RUST_RECURSION_COUNT").env_remove("CARGO");
     command
 }

@@ -22,7 +22,7 @@ pub(super) const CELLS: &[Cell] = &[
     Cell {
         name: "fmt",
         what: "the formatting of all crates",
-        steps: &[Step::check(&["fmt", "--all", "--check"])],
+        steps: &[Step::check(&["fmt", "--all", "--check", "--", "--color", "never"])],
         needs: &[RUSTFMT],
         limit_minutes: 2,
         quick: true,

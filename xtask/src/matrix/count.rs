@@ -32,7 +32,7 @@ pub(super) fn telling(output: &str, lines: usize) -> Vec<&str> {
     let all: Vec<_> = output.lines().collect();
     let first = |is_it: &dyn Fn(&str) -> bool| all.iter().position(|line| is_it(line));
     let start = first(&|line| line == "failures:")
-        .or_else(|| first(&|line| first_error(line).is_some()))
+        .or_else(|| first(&|line| first_error(line).is_some() || line.starts_with("Diff in ")))
         .unwrap_or_else(|| all.len().saturating_sub(lines));
     all.into_iter().skip(start).take(lines).collect()
 }

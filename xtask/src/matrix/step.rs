@@ -89,7 +89,9 @@ fn judge(step: &Step, success: bool, output: &str) -> Judged {
 }
 
 fn reason(output: &str) -> String {
-    count::first_error(output).unwrap_or("it failed without an error message").to_owned()
+    // rustfmt names no error, only what it would change.
+    let diff = || output.lines().find(|line| line.starts_with("Diff in "));
+    count::first_error(output).or_else(diff).unwrap_or("it failed without an error message").to_owned()
 }
 
 /// Tests must stop what they start: whatever of our own programs still runs is a failure, and is ended.
