@@ -99,6 +99,17 @@ impl Context {
     }
 }
 
+/// This program's own file, to start more processes of it: also after it was replaced by a newer one.
+///
+/// # Errors
+/// If the system does not tell it.
+pub(crate) fn own_file() -> Result<String> {
+    let path = std::env::current_exe().map_err(|e| Error::io("find this program's own file", e))?;
+    let path = path.to_string_lossy();
+    // What proc(5) says of /proc/pid/exe when the file was removed or, as here, replaced.
+    Ok(path.strip_suffix(" (deleted)").filter(|_| !Path::new(&*path).exists()).unwrap_or(&path).to_owned())
+}
+
 /// Runs the server that a master has launched this process for.
 pub(crate) fn serve(dir: &Path, launch: Launch, configure: impl FnOnce(&App)) -> Result<Ended> {
     let context = Context::new(dir)?;

@@ -7,7 +7,7 @@ use crate::config::{load, secret};
 use crate::link::Secret;
 use crate::master::{Master, MasterOptions, Outcome, ask, log_spec};
 use crate::parts;
-use crate::program::Context;
+use crate::program::{Context, own_file};
 use alloc::sync::Arc;
 use core::time::Duration;
 use futures_lite::future;
@@ -128,7 +128,6 @@ fn only(config: &ClusterConfig, args: &StartArgs) -> Result<Option<Vec<String>>>
 /// Starts the master in the background and waits until every server is up.
 fn daemonize(cli: &Cli, plan: Plan, args: &StartArgs) -> Result<()> {
     let Plan { context, config, secret, .. } = plan;
-    let program = std::env::current_exe().map_err(|e| Error::io("find this program's own file", e))?;
     let log = log_spec(&context.dir, &config.master.id);
     let mut argv: Vec<String> = ["start", "--env", &cli.env, "--dir"].map(String::from).into();
     argv.push(context.dir.to_string_lossy().into_owned());
@@ -139,7 +138,7 @@ fn daemonize(cli: &Cli, plan: Plan, args: &StartArgs) -> Result<()> {
     }
     let spec = LaunchSpec {
         host: config.master.host.clone(),
-        program: program.to_string_lossy().into_owned(),
+        program: own_file()?,
         args: argv,
         env: vec![(DAEMON_VARIABLE.into(), "1".into())],
         log: Some(log.clone()),

@@ -3,6 +3,7 @@
 use super::events::Event;
 use super::process::Master;
 use crate::member::{LAUNCH_VARIABLE, Launch};
+use crate::program::own_file;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use async_channel::Sender;
@@ -12,7 +13,7 @@ use tangelo_core::coordinator::LeadershipState;
 use tangelo_core::master::Input;
 use tangelo_core::process::{Exit, LaunchSpec, LogSpec, ProcessRef, Signal};
 use tangelo_core::runtime::Runtime;
-use tangelo_core::{CpuSet, Error, ErrorKind, Instant, Leadership, Result, Supervisor};
+use tangelo_core::{CpuSet, ErrorKind, Instant, Leadership, Result, Supervisor};
 use tracing::{debug, warn};
 
 /// A log is rotated at this size, in bytes, and so many old ones are kept.
@@ -38,13 +39,12 @@ pub(super) struct Launcher {
 
 impl Launcher {
     pub(super) fn new(master: &Master, leadership: Arc<dyn Leadership>) -> Result<Self> {
-        let program = std::env::current_exe().map_err(|e| Error::io("find this program's own file", e))?;
         Ok(Self {
             runtime: Arc::clone(&master.runtime),
             supervisor: Arc::clone(&master.options.supervisor),
             leadership,
             events: master.events.clone(),
-            program: program.to_string_lossy().into_owned(),
+            program: own_file()?,
             dir: master.options.dir.clone(),
             env: master.options.env.clone(),
             timing: master.options.def.timing,
