@@ -36,14 +36,22 @@ fn add_starts_a_server_and_everybody_hears_of_it() {
     cluster.start();
     let before = cluster.list();
     let port = format!("port={}", cluster.ports.next());
-    let added =
-        cluster.cli(&["add", "serverType=area", "id=area-1", "host=127.0.0.1", &port, "level=7", "args=-x y"]);
+    let added = cluster.cli(&[
+        "add",
+        "serverType=area",
+        "id=area-1",
+        "host=127.0.0.1",
+        &port,
+        "level=7",
+        "args=-x y",
+    ]);
     assert_eq!(added.ok(), "up: area-1\n");
     let list = cluster.list();
     assert_eq!(list.lives()[..4], before.lives()[..]);
     assert_eq!(list.server("area-1").server_type, "area");
     assert!(cluster.has_note("area-1 1 main -x|y"), "{:#?}", cluster.notes());
-    within(crate::support::DEADLINE, || cluster.has_note("chat-2 1 added area-1 1").then_some(())).expect("told");
+    within(crate::support::DEADLINE, || cluster.has_note("chat-2 1 added area-1 1").then_some(()))
+        .expect("told");
     cluster.end();
     // It lives as long as the cluster does.
     cluster.start();
@@ -229,8 +237,14 @@ fn commands_without_a_master_say_so_at_once() {
 
 fn usage_errors_exit_with_2() {
     let cluster = Cluster::new(servers());
-    let wrong: [&[&str]; 6] =
-        [&["frobnicate"], &["list", "--jsn"], &["list", "--port", "x"], &["add"], &["start", "-D", "chat-1"], &["kill", "--host", "h"]];
+    let wrong: [&[&str]; 6] = [
+        &["frobnicate"],
+        &["list", "--jsn"],
+        &["list", "--port", "x"],
+        &["add"],
+        &["start", "-D", "chat-1"],
+        &["kill", "--host", "h"],
+    ];
     for args in wrong {
         let failed = cluster.cli(args);
         assert_eq!(failed.code, Some(2), "{args:?}: {failed:?}");

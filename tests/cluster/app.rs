@@ -57,7 +57,11 @@ pub(crate) fn configure(app: &App) {
                 note(&noting, &format!("{what} {} {}", server.def.id, server.incarnation));
             }
         };
-        if added { app.on_servers_added(tell) } else { app.on_servers_removed(tell) };
+        if added {
+            app.on_servers_added(tell)
+        } else {
+            app.on_servers_removed(tell)
+        };
     }
 }
 

@@ -20,8 +20,16 @@ fn hooks_and_components_have_their_turns_in_order() {
     let cluster = Cluster::new(json!({"chat": [{"id": "chat-1", "components": 2}]}));
     cluster.start();
     wait_until("it has had all its turns", || cluster.has_note("chat-1 1 after-start-all"));
-    let turns =
-        ["main ", "is chat", "before-start", "c1 start", "c2 start", "c1 after-start", "c2 after-start", "after-start-all"];
+    let turns = [
+        "main ",
+        "is chat",
+        "before-start",
+        "c1 start",
+        "c2 start",
+        "c1 after-start",
+        "c2 after-start",
+        "after-start-all",
+    ];
     let places: Vec<usize> = turns.iter().map(|turn| cluster.place_of(&format!("chat-1 1 {turn}"))).collect();
     assert!(places.is_sorted(), "{:#?}", cluster.notes());
     cluster.end();
@@ -63,7 +71,9 @@ fn servers_know_who_is_up_and_hear_of_changes() {
         {"id": "chat-1", "puppet": true}, {"id": "chat-2", "auto-restart": true}, {"id": "chat-3"},
     ]}));
     cluster.start();
-    wait_until("chat-1 knows all three", || cluster.order("chat-1", "servers") == "chat-1#1 chat-2#1 chat-3#1 ");
+    wait_until("chat-1 knows all three", || {
+        cluster.order("chat-1", "servers") == "chat-1#1 chat-2#1 chat-3#1 "
+    });
     signal(cluster.list().pid("chat-2"), Signal::KILL);
     wait_until("chat-1 has heard of its return", || cluster.has_note("chat-1 1 added chat-2 2"));
     assert!(cluster.place_of("chat-1 1 removed chat-2 1") < cluster.place_of("chat-1 1 added chat-2 2"));

@@ -31,7 +31,10 @@ fn mistakes_in_servers_json_are_named() {
     let cluster = one();
     for (servers, complaint) in [
         (json!([{"id": "a", "host": "h", "port": 1}, {"id": "a", "host": "h", "port": 2}]), "\"a\""),
-        (json!([{"id": "a", "host": "127.0.0.1", "port": 1}, {"id": "b", "host": "localhost", "port": 1}]), "port"),
+        (
+            json!([{"id": "a", "host": "127.0.0.1", "port": 1}, {"id": "b", "host": "localhost", "port": 1}]),
+            "port",
+        ),
         (json!([{"id": "a", "host": "127.0.0.1", "port": cluster.port}]), "master"),
         (json!([{"id": "a", "host": "127.0.0.1", "port": 1, "frontend": true}]), "clientPort"),
         (json!([{"id": "a", "host": "127.0.0.1", "port": 99999}]), "expected a port from 1 to 65535"),
@@ -40,7 +43,10 @@ fn mistakes_in_servers_json_are_named() {
         cluster.write("config/servers.json", &json!({"development": {"chat": servers}}).to_string());
         let failed = cluster.cli(&["start"]);
         let error = failed.error();
-        assert!(error.contains("config/servers.json:1:") && error.contains(complaint), "{complaint}: {error}");
+        assert!(
+            error.contains("config/servers.json:1:") && error.contains(complaint),
+            "{complaint}: {error}"
+        );
     }
     cluster.assert_gone();
 }

@@ -32,8 +32,7 @@ fn a_killed_server_comes_back_as_its_next_incarnation_and_the_others_are_untouch
     let master = cluster.start();
     let before = cluster.list();
     signal(before.pid("chat-1"), Signal::KILL);
-    let after =
-        cluster.wait_for("chat-1 is back", |list| list.all_up() && list.incarnation("chat-1") == 2);
+    let after = cluster.wait_for("chat-1 is back", |list| list.all_up() && list.incarnation("chat-1") == 2);
     assert_eq!(after.lives()[1..], before.lives()[1..], "nobody else was touched");
     assert_ne!(after.pid("chat-1"), before.pid("chat-1"));
     assert_eq!(after.server("chat-1").restarts, 1);

@@ -23,6 +23,11 @@ trials![
     several_masters_in_one_directory_started_at_once_elect_one,
     a_master_for_an_empty_directory_waits_for_servers_to_be_started,
     ctrl_c_on_a_standby_leaves_the_cluster_alone,
+    a_lone_leader_thawed_past_its_lease_leads_anew_and_touches_no_server,
+    a_frozen_leader_is_an_error_for_commands_and_nobody_waits_for_ever,
+    a_second_start_in_the_background_becomes_a_standby,
+    a_standby_started_while_the_leader_is_frozen_takes_over,
+    a_program_that_was_replaced_on_disk_still_fails_over_and_restarts,
 ];
 
 fn servers() -> Value {
@@ -37,7 +42,10 @@ fn servers() -> Value {
 fn leads(cluster: &Cluster, pid: u32) -> Listing {
     cluster.wait_for("the standby leads and has all servers", |list| {
         list.masters.first().is_some_and(|master| master.pid == pid)
-            && list.servers.iter().all(|server| matches!(server.state, ServerState::Up) && !lost(&server.detail))
+            && list
+                .servers
+                .iter()
+                .all(|server| matches!(server.state, ServerState::Up) && !lost(&server.detail))
     })
 }
 
@@ -52,7 +60,10 @@ fn a_second_start_becomes_a_standby_and_launches_nothing() {
     let before = cluster.list();
     let standby = cluster.standby();
     let line = standby.says("standby: ");
-    let leads = format!("standby: master-1 leads at 127.0.0.1:{} (epoch 1); this master launches nothing", cluster.port);
+    let leads = format!(
+        "standby: master-1 leads at 127.0.0.1:{} (epoch 1); this master launches nothing",
+        cluster.port
+    );
     assert!(line.starts_with(&leads), "{line}");
     let list = cluster.list();
     assert_eq!(list.lives(), before.lives());
@@ -94,7 +105,11 @@ fn the_leader_frozen_past_its_lease_is_killed_and_the_standby_leads() {
     wait_until("the frozen leader is killed", || !is_alive(leader.pid()));
     let after = leads(&cluster, standby.pid());
     assert_eq!(after.lives(), before.lives());
-    assert!(standby.err().contains("killed the leader, which held its lock past its lease"), "{}", standby.err());
+    assert!(
+        standby.err().contains("killed the leader, which held its lock past its lease"),
+        "{}",
+        standby.err()
+    );
     cluster.end();
 }
 
@@ -203,7 +218,8 @@ fn an_added_server_survives_a_leader_change() {
     let cluster = Cluster::new(servers());
     let leader = cluster.start();
     let port = format!("port={}", cluster.ports.next());
-    let added = cluster.cli(&["add", "serverType=chat", "id=chat-9", "host=127.0.0.1", &port, "auto-restart=true"]);
+    let added =
+        cluster.cli(&["add", "serverType=chat", "id=chat-9", "host=127.0.0.1", &port, "auto-restart=true"]);
     assert_eq!(added.ok(), "up: chat-9\n");
     let before = cluster.list();
     let standby = cluster.standby();
@@ -211,7 +227,8 @@ fn an_added_server_survives_a_leader_change() {
     let after = leads(&cluster, standby.pid());
     assert_eq!(after.lives(), before.lives());
     signal(after.pid("chat-9"), Signal::KILL);
-    let back = cluster.wait_for("the successor restarts it", |list| list.all_up() && list.incarnation("chat-9") > 1);
+    let back =
+        cluster.wait_for("the successor restarts it", |list| list.all_up() && list.incarnation("chat-9") > 1);
     assert_eq!(back.lives()[..3], before.lives()[..3]);
     cluster.end();
 }
@@ -254,7 +271,10 @@ fn a_standby_on_a_port_of_its_own_forwards_what_it_is_asked() {
     let there: Listing = serde_json::from_str(there.ok()).expect("JSON");
     assert_eq!(there.masters, here.masters);
     assert_eq!(there.lives(), here.lives());
-    assert_eq!((there.standbys()[0].id.as_str(), there.standbys()[0].port.to_string()), ("master-2", port.clone()));
+    assert_eq!(
+        (there.standbys()[0].id.as_str(), there.standbys()[0].port.to_string()),
+        ("master-2", port.clone())
+    );
     let stopped = cluster.cli(&["stop", "chat-1", "--host", "127.0.0.1", "--port", &port]);
     assert_eq!(stopped.ok(), "stopped: chat-1\n");
     assert!(cluster.list().is("chat-1", ServerState::Stopped));
@@ -271,7 +291,10 @@ fn a_standby_that_leaves_changes_nothing() {
     let standby = cluster.standby();
     signal(standby.pid(), Signal::TERM);
     let left = standby.end();
-    assert_eq!((left.code, left.out.lines().last()), (Some(0), Some("this master has left; the cluster goes on")));
+    assert_eq!(
+        (left.code, left.out.lines().last()),
+        (Some(0), Some("this master has left; the cluster goes on"))
+    );
     let after = cluster.wait_for("it is off the list", |list| list.standbys().is_empty());
     assert_eq!(after.lives(), before.lives());
     cluster.end();
@@ -328,5 +351,84 @@ fn ctrl_c_on_a_standby_leaves_the_cluster_alone() {
     assert_eq!(standby.end().code, Some(0));
     assert!(is_alive(leader.pid()));
     assert_eq!(cluster.list().lives(), before.lives());
+    cluster.end();
+}
+
+fn a_lone_leader_thawed_past_its_lease_leads_anew_and_touches_no_server() {
+    let cluster = Cluster::with(servers(), json!({"lease": 400, "reconnect-grace": 10_000}));
+    let leader = cluster.start();
+    let before = cluster.list();
+    signal(leader.pid(), Signal::STOP);
+    let frozen = Instant::now();
+    wait_until("its lease is long over", || Instant::now().saturating_since(frozen).as_millis() > 1000);
+    signal(leader.pid(), Signal::CONT);
+    leader.says("this master leads no longer");
+    let after = leads(&cluster, leader.pid());
+    assert_eq!(after.lives(), before.lives());
+    assert_eq!(after.leader().epoch.0, 2);
+    cluster.end();
+}
+
+fn a_frozen_leader_is_an_error_for_commands_and_nobody_waits_for_ever() {
+    let cluster = Cluster::with(
+        json!({"chat": [{"id": "chat-1", "hooks": ["overrun"], "stop-timeout": 20}]}),
+        json!({"lease": 60_000, "heartbeat": 300, "heartbeat-missed": 3}),
+    );
+    let leader = cluster.start();
+    let under_way = cluster.run(cluster.command(&["stop", "chat-1"]));
+    wait_until("the stop is under way", || cluster.has_note("chat-1 1 hook 1 overrun"));
+    signal(leader.pid(), Signal::STOP);
+    let failed = under_way.end();
+    assert!(failed.error().contains("before it answered"), "{failed:?}");
+    let failed = cluster.cli(&["list"]);
+    assert!(failed.error().contains("did not finish its handshake"), "{failed:?}");
+    signal(leader.pid(), Signal::CONT);
+    cluster.wait_for("it answers again", |list| list.leader().pid == leader.pid());
+    cluster.cli(&["kill"]).ok();
+    cluster.assert_gone();
+}
+
+fn a_second_start_in_the_background_becomes_a_standby() {
+    let cluster = Cluster::new(servers());
+    let leader = cluster.start();
+    let before = cluster.list();
+    let second = cluster.cli(&["start", "-D"]);
+    assert!(second.ok().contains("3 servers are up"), "{second:?}");
+    let list = cluster.wait_for("it stands by", |list| list.standbys().len() == 1);
+    assert_eq!(list.lives(), before.lives());
+    let standby = list.standbys()[0].pid;
+    signal(leader.pid(), Signal::KILL);
+    assert_eq!(leads(&cluster, standby).lives(), before.lives());
+    cluster.end();
+}
+
+fn a_standby_started_while_the_leader_is_frozen_takes_over() {
+    let cluster = Cluster::with(servers(), json!({"lease": 3000}));
+    let leader = cluster.start();
+    let before = cluster.list();
+    signal(leader.pid(), Signal::STOP);
+    let standby = cluster.master(&["start"]);
+    let after = leads(&cluster, standby.pid());
+    assert_eq!(after.lives(), before.lives());
+    assert!(!is_alive(leader.pid()));
+    cluster.end();
+}
+
+fn a_program_that_was_replaced_on_disk_still_fails_over_and_restarts() {
+    let cluster = Cluster::new(servers());
+    let original = std::env::current_exe().expect("this binary has a path");
+    let (program, newer) = (cluster.dir().join("program"), cluster.dir().join("newer"));
+    for copy in [&program, &newer] {
+        std::fs::copy(&original, copy).expect("a copy");
+    }
+    let leader = cluster.run_master(cluster.command_of(&program, &["start"]));
+    leader.says("all 3 servers are up");
+    let standby = cluster.run_master(cluster.command_of(&program, &["start"]));
+    cluster.wait_for("it stands by", |list| list.standbys().len() == 1);
+    std::fs::rename(&newer, &program).expect("a deployment");
+    signal(leader.pid(), Signal::KILL);
+    let after = leads(&cluster, standby.pid());
+    signal(after.pid("chat-1"), Signal::KILL);
+    cluster.wait_for("it is restarted", |list| list.all_up() && list.pid("chat-1") != after.pid("chat-1"));
     cluster.end();
 }

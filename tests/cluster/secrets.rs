@@ -1,6 +1,6 @@
 //! Nobody without the secret gets in, and nobody sees it.
 
-use crate::support::{Cluster, Look, trials, wait_until};
+use crate::support::{Cluster, Look, Signal, signal, trials, variable, wait_until};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,6 +11,9 @@ trials![
     a_secret_from_the_environment_reaches_servers_and_is_written_nowhere,
     a_host_beyond_loopback_needs_a_secret,
     a_secret_that_others_may_read_is_refused,
+    pomelo_duplicate_id_is_accepted_and_its_exit_removes_the_healthy_one_ours_is_sent_away,
+    pomelo_wrong_token_gets_in_through_reconnect_ours_stays_out,
+    a_server_started_by_hand_is_told_how_it_is_done,
 ];
 
 const SECRET: &str = "orange-pomelo-tangerine-clementine-0123456789";
@@ -37,7 +40,8 @@ fn a_wrong_secret_is_refused_in_one_line() {
 fn visible(cluster: &Cluster) -> String {
     let mut all = String::new();
     for dir in [cluster.dir().to_owned(), cluster.dir().join("logs")] {
-        for entry in fs::read_dir(dir).expect("a directory").flatten().filter(|entry| entry.path().is_file()) {
+        for entry in fs::read_dir(dir).expect("a directory").flatten().filter(|entry| entry.path().is_file())
+        {
             all += &String::from_utf8_lossy(&fs::read(entry.path()).expect("a file"));
         }
     }
@@ -102,4 +106,53 @@ fn a_secret_that_others_may_read_is_refused() {
     let failed = cluster.cli(&["start"]);
     assert!(failed.error().contains("chmod 600") && !failed.err.contains(SECRET), "{failed:?}");
     cluster.assert_gone();
+}
+
+/// A second process with the launch order of `chat-1`.
+fn double(cluster: &Cluster) -> std::process::Command {
+    let order = variable(cluster.list().pid("chat-1"), "TANGELO_LAUNCH").expect("it was launched");
+    let mut command = cluster.command(&["serve", "--id", "chat-1", "--type", "chat"]);
+    command.env("TANGELO_LAUNCH", order);
+    command
+}
+
+fn pomelo_duplicate_id_is_accepted_and_its_exit_removes_the_healthy_one_ours_is_sent_away() {
+    let cluster = one();
+    cluster.start();
+    let before = cluster.list();
+    let ended = cluster.run(double(&cluster)).end();
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.err.contains("chat-1 runs already"), "{ended:?}");
+    assert_eq!(cluster.list().lives(), before.lives());
+    assert!(!cluster.notes().iter().any(|note| note.contains("removed")), "{:#?}", cluster.notes());
+    assert_eq!(
+        cluster.notes().iter().filter(|note| *note == "chat-1 1 before-start").count(),
+        1,
+        "it did not work"
+    );
+    cluster.end();
+}
+
+fn pomelo_wrong_token_gets_in_through_reconnect_ours_stays_out() {
+    let cluster = one();
+    cluster.start();
+    let before = cluster.list();
+    let mut command = double(&cluster);
+    command.env("TANGELO_SECRET", SECRET);
+    let stranger = cluster.run(command);
+    wait_until("it has tried more than once", || {
+        stranger.err().matches("cannot link with the master").count() > 2
+    });
+    assert!(!stranger.err().contains(SECRET) && !stranger.err().contains(cluster.read("run/secret").trim()));
+    assert_eq!(cluster.list().lives(), before.lives());
+    signal(stranger.pid(), Signal::TERM);
+    assert_eq!(stranger.end().code, Some(0), "it waits, and goes when it is told to");
+    cluster.end();
+}
+
+fn a_server_started_by_hand_is_told_how_it_is_done() {
+    let cluster = one();
+    let failed = cluster.cli(&["serve", "--id", "chat-1", "--type", "chat"]);
+    assert_eq!(failed.code, Some(1));
+    assert!(failed.err.contains("servers are launched by a master"), "{failed:?}");
 }

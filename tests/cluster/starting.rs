@@ -71,8 +71,19 @@ fn list_json_has_exactly_the_documented_fields() {
         assert_eq!(
             keys(server),
             [
-                "clientPort", "cpu", "detail", "host", "id", "incarnation", "pid", "port", "restarts",
-                "rssBytes", "serverType", "state", "uptimeMs"
+                "clientPort",
+                "cpu",
+                "detail",
+                "host",
+                "id",
+                "incarnation",
+                "pid",
+                "port",
+                "restarts",
+                "rssBytes",
+                "serverType",
+                "state",
+                "uptimeMs"
             ]
         );
         assert_eq!(server["state"], "up");

@@ -80,7 +80,8 @@ fn stops_by(how: Signal) {
 }
 
 fn a_second_ctrl_c_does_not_wait_for_hooks() {
-    let cluster = Cluster::new(json!({"chat": [{"id": "chat-1", "hooks": ["overrun"], "stop-timeout": 600}]}));
+    let cluster =
+        Cluster::new(json!({"chat": [{"id": "chat-1", "hooks": ["overrun"], "stop-timeout": 600}]}));
     let master = cluster.start();
     signal(master.pid(), Signal::INT);
     wait_until("the hook has begun", || cluster.has_note("chat-1 1 hook 1 overrun"));
@@ -108,7 +109,15 @@ fn hooks_run_in_the_order_of_registration_and_a_panic_or_error_stops_none() {
     ]}));
     cluster.start();
     assert_eq!(cluster.cli(&["stop", "chat-1"]).ok(), "stopped: chat-1\n");
-    let order = ["hook 1 note", "hook 1 done", "hook 2 panic", "hook 3 fail", "hook 4 note", "hook 4 done", "c1 stop"];
+    let order = [
+        "hook 1 note",
+        "hook 1 done",
+        "hook 2 panic",
+        "hook 3 fail",
+        "hook 4 note",
+        "hook 4 done",
+        "c1 stop",
+    ];
     let places: Vec<usize> = order.iter().map(|what| cluster.place_of(&format!("chat-1 1 {what}"))).collect();
     assert!(places.is_sorted(), "{:#?}", cluster.notes());
     let log = cluster.log("chat-1");
@@ -129,7 +138,10 @@ fn a_hook_that_overruns_is_cut_off_reported_and_the_next_steps_go_on() {
     assert!(cluster.place_of("chat-1 1 hook 2 overrun") < cluster.place_of("chat-1 1 c1 stop"));
     assert!(!cluster.has_note("chat-1 1 hook 2 done"));
     let log = cluster.log("chat-1");
-    assert!(log.contains("before-stop hook 2 of 2 overran its time") && log.contains("`stop-timeout`"), "{log}");
+    assert!(
+        log.contains("before-stop hook 2 of 2 overran its time") && log.contains("`stop-timeout`"),
+        "{log}"
+    );
     cluster.end();
 }
 

@@ -92,7 +92,12 @@ impl Cluster {
 
     /// This binary as the cluster's program.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(std::env::current_exe().expect("this binary has a path"));
+        self.command_of(&std::env::current_exe().expect("this binary has a path"), args)
+    }
+
+    /// A copy of this binary as the cluster's program.
+    pub(crate) fn command_of(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(args).arg("--dir").arg(self.dir());
         for variable in ["TANGELO_SECRET", "TANGELO_ENV", "TANGELO_LAUNCH", "TANGELO_DAEMON", "RUST_LOG"] {
             command.env_remove(variable);
@@ -247,7 +252,11 @@ impl Drop for Cluster {
             eprintln!("what there was in {} (left: {left:?}):\n{}", self.dir().display(), self.report());
         }
         // Killing a master keeps it from starting what is killed next; twice, for what it had begun.
-        self.masters.borrow().iter().filter(|m| left.contains(&m.pid())).for_each(|master| kill(master.pid()));
+        self.masters
+            .borrow()
+            .iter()
+            .filter(|m| left.contains(&m.pid()))
+            .for_each(|master| kill(master.pid()));
         while !self.processes().is_empty() {
             self.processes().into_iter().for_each(kill);
             let _ = within(core::time::Duration::from_secs(1), || self.processes().is_empty().then_some(()));

@@ -9,7 +9,7 @@ mod wait;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use listing::Look;
-pub(crate) use process::{is_alive, signal};
+pub(crate) use process::{is_alive, signal, variable};
 
 pub(crate) use rustix::process::Signal;
 pub(crate) use wait::{DEADLINE, wait_until, within};

@@ -39,3 +39,10 @@ pub(crate) fn command_line(pid: u32) -> String {
 pub(crate) fn kill(pid: u32) {
     let _ = kill_process(to_pid(pid), Signal::KILL);
 }
+
+/// A variable of its environment, as it was when it started.
+pub(crate) fn variable(pid: u32, name: &str) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let all = String::from_utf8_lossy(&bytes).into_owned();
+    all.split('\0').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=').map(String::from))
+}
