@@ -5,7 +5,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_si
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use tangelo_core::{Error, ErrorKind, Result};
+use tangelo_core::local::{find_process, process_ref};
+use tangelo_core::{Error, Result};
 
 /// A process of this host since it was booted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,17 +27,13 @@ impl Process {
             std::fs::read_to_string(path)
                 .map_err(|e| Error::io(format_args!("read {path} (is /proc mounted?)"), e))
         };
-        let (_, start_time) = parse_stat(&read("/proc/self/stat")?).ok_or_else(|| {
-            Error::new(
-                ErrorKind::Unsupported,
-                "cannot find the start time in /proc/self/stat; a Linux /proc is needed",
-            )
-        })?;
+        let process = process_ref("")
+            .map_err(|e| Error::io("find the start time of this process in /proc (is it mounted?)", e))?;
         let namespace = std::fs::metadata("/proc/self/ns/pid")
             .map_err(|e| Error::io("read /proc/self/ns/pid (is /proc mounted?)", e))?;
         Ok(Self {
             pid: getpid().as_raw_nonzero().get().unsigned_abs(),
-            start_time,
+            start_time: process.start_time,
             pid_namespace: namespace.ino(),
             boot: read("/proc/sys/kernel/random/boot_id")?.trim().into(),
         })
@@ -54,12 +51,9 @@ impl Process {
 
     /// Whether it lives; only sensible if it [is visible](Self::is_visible_to). A zombie does not.
     pub(super) fn is_alive(&self) -> bool {
-        std::fs::read_to_string(format!("/proc/{}/stat", self.pid))
-            .ok()
-            .and_then(|stat| parse_stat(&stat))
-            .is_some_and(|(state, start_time)| {
-                start_time == self.start_time && !matches!(state, 'Z' | 'X' | 'x')
-            })
+        // One that cannot be looked at is not known to live.
+        let found = find_process("", self.pid).ok().flatten();
+        found.is_some_and(|process| process.start_time == self.start_time)
     }
 
     /// Sends SIGKILL to it and never to another: the pidfd is opened first, then it is verified that
@@ -84,24 +78,9 @@ impl Process {
     }
 }
 
-/// The state (field 3) and the start time (field 22) of a proc_pid_stat(5) line. The name in field 2
-/// may hold blanks and parentheses, so the fields are counted from the last `)`.
-fn parse_stat(stat: &str) -> Option<(char, u64)> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_ascii_whitespace();
-    let state = fields.next()?.chars().next()?;
-    Some((state, fields.nth(18)?.parse().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_with_parentheses_does_not_shift_the_fields() {
-        let stat = "7 (a) 9 (b c) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4242 99 1\n";
-        assert_eq!(parse_stat(stat), Some(('S', 4242)));
-    }
 
     #[test]
     fn this_process_lives_and_one_with_another_start_time_does_not() {
