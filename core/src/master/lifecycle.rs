@@ -81,8 +81,10 @@ impl Machine {
         let record = &server.record;
         if let Some(process) = record.process.clone() {
             let (id, incarnation) = (record.def.id.clone(), record.incarnation);
-            server.run =
-                Run::Unlinked { until: now + self.setup.master.timing.reconnect_grace, silent: false };
+            // It may first have to notice that its old master is gone, by that one's silence.
+            let timing = &self.setup.master.timing;
+            let until = now + timing.reconnect_grace + timing.heartbeat.patience();
+            server.run = Run::Unlinked { until, silent: false };
             server.adopted = true;
             server.adopting = true;
             self.actions.push(Action::Adopt { id, incarnation, process });
