@@ -129,7 +129,7 @@ mod tests {
         let error = load(dir.path(), "development", Some(&allowed)).unwrap_err();
         assert!(
             error.to_string().ends_with(
-                "/config/servers.json:7:101: expected CPUs that this process may use (1,2), found 0"
+                "/config/servers.json:7:101: expected CPUs that this process may use (1-2), found 0"
             ),
             "{error}"
         );

@@ -130,6 +130,7 @@ impl<'de> Deserialize<'de> for ServerDef {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
     use serde_json::json;
 
     fn full() -> (ServerDef, Value) {
