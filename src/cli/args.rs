@@ -1,26 +1,19 @@
 //! What the command line understands.
 
+use super::help;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Keeps a fleet of realtime servers alive as one highly available cluster.
+/// Keeps a fleet of realtime servers alive as one highly available cluster
+///
+/// One program is the command line, the master and every server: the master launches this very
+/// program once for each server of config/servers.json, watches it, and restarts it where asked to.
 #[derive(Debug, Parser)]
-#[command(
-    version,
-    about,
-    max_term_width = 100,
-    after_help = "\
-Examples:
-  start                     start the cluster of ./config and stay in the foreground
-  start -D -e production    start it in the background, return when all servers are up
-  list                      show masters and servers
-  stop                      stop the whole cluster, masters too
-  restart -t chat --rolling restart the chat servers one after the other"
-)]
+#[command(version, about, long_about, max_term_width = 100, after_help = help::APP)]
 pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
-    /// The directory that holds config/, and gets logs/ and run/
+    /// The directory that holds config/, and gets logs/ and run/ [default: the current one]
     #[arg(long, short = 'd', global = true, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
     /// The environment: which part of master.json and servers.json counts
@@ -46,29 +39,68 @@ pub(super) enum LogFormat {
     Json,
 }
 
+impl LogFormat {
+    /// The word of the command line.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::Json => "json",
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Start the cluster: a master and every server of servers.json; or start stopped servers again
     ///
-    /// Where a master is active already, this becomes a standby that takes over when the active one
-    /// dies. With IDs, the active master starts these servers, which were stopped or have failed.
+    /// In the foreground it shows the servers coming up, and Ctrl-C or SIGTERM stops the whole cluster
+    /// in order. Where a master is active already, this one launches nothing: it becomes a standby that
+    /// takes over, servers and all, when the active one dies. With IDs, the active master starts these
+    /// servers, which were stopped or have failed.
+    #[command(after_help = help::START)]
     Start(StartArgs),
     /// Run a standby master, which takes over when the active one dies
+    ///
+    /// For a second life of the cluster: start one or more beside a running cluster. Several may share one
+    /// directory. A signal to it ends this master alone, never the cluster. Where no master is active it
+    /// becomes the active one.
+    #[command(after_help = help::MASTER)]
     Master(MasterArgs),
     /// Show masters and servers
+    ///
+    /// Who leads, which servers are up and since when, how often they were restarted, on which CPUs they
+    /// really run, and why one is down. A standby that is asked forwards to the leader.
+    #[command(after_help = help::LIST)]
     List(ListArgs),
     /// Stop servers in order; without IDs the whole cluster, masters too
+    ///
+    /// Each server runs its before-stop hooks and stops its components; one that takes longer than its
+    /// stop-timeout (10 s by default) is killed. What is stopped stays stopped, across masters too, until it
+    /// is started again. Returns when all have gone.
+    #[command(after_help = help::STOP)]
     Stop(SelectArgs),
-    /// Stop servers in order and start them again
+    /// Stop servers in order and start them again; without IDs all servers
+    ///
+    /// For a new build or new settings. Returns when all are up again. Masters go on running. With
+    /// --rolling a server that does not come up again ends the round, and the rest stays as it is.
+    #[command(after_help = help::RESTART)]
     Restart(RestartArgs),
     /// Kill servers at once, without their hooks; without IDs the whole cluster, masters too
+    ///
+    /// For servers that hang, when their players have nothing to lose. What is killed this way stays down,
+    /// as with `stop`.
+    #[command(after_help = help::KILL)]
     Kill(SelectArgs),
     /// Add servers to the running cluster
     ///
-    /// They live as long as the cluster does, across masters; to keep them for good, write them
-    /// into servers.json too.
+    /// They are checked as servers.json is, live as long as the cluster does, across masters, and are
+    /// forgotten when it ends; to keep them for good, write them into servers.json too.
+    #[command(after_help = help::ADD)]
     Add(AddArgs),
     /// Make a new application: a crate with servers, configuration and a first hook
+    ///
+    /// PATH must not exist yet, or be empty; its last part becomes the crate's name.
+    #[command(after_help = help::INIT)]
     Init(InitArgs),
     /// What a master runs in each server process
     #[command(hide = true)]
@@ -106,13 +138,13 @@ pub(super) struct StartArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct MasterArgs {
-    /// This master's id; the one of master.json by default
+    /// This master's id; by default the one of master.json, with a number if another master has it
     #[arg(long, value_name = "ID")]
     pub(super) id: Option<String>,
     /// Where it listens; the host of master.json by default
     #[arg(long, value_name = "HOST")]
     pub(super) host: Option<String>,
-    /// Where it listens; the port of master.json by default
+    /// Where it listens; by default the port of master.json, or a free one if another master has it
     #[arg(long, short = 'P', value_name = "PORT")]
     pub(super) port: Option<u16>,
 }
@@ -140,7 +172,7 @@ pub(super) struct RestartArgs {
     /// Servers; none: all
     #[arg(value_name = "ID")]
     pub(super) ids: Vec<String>,
-    /// The servers of this type
+    /// The servers of this type, besides those with an ID
     #[arg(long = "type", short = 't', value_name = "TYPE")]
     pub(super) server_type: Option<String>,
     /// One after the other, each only when the one before it is up
@@ -167,13 +199,76 @@ pub(super) struct InitArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// The server's id, for `ps`
+    /// The server's id, to be seen in `ps`
     #[arg(long)]
     id: String,
-    /// The server's type, for `ps`
+    /// The server's type, to be seen in `ps`
     #[arg(long = "type")]
     server_type: String,
     /// The server's own arguments
     #[arg(last = true)]
     args: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::error::ErrorKind;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(core::iter::once("app").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn every_line_of_the_manual_is_understood() {
+        for line in [
+            "start",
+            "start -e production --dir /srv -D -t chat -i chat-server-1",
+            "start --daemon --env production",
+            "start chat-server-1 chat-server-2",
+            "master -e production --dir /srv --id m2 --host 10.0.0.1 --port 3006",
+            "list",
+            "list --json --host 127.0.0.1 --port 3005",
+            "stop",
+            "stop a b",
+            "restart a -t chat --rolling",
+            "kill",
+            "kill a",
+            "add id=a serverType=chat host=127.0.0.1 port=1",
+            "init new/app",
+            "--dir /srv list",
+            "serve --id a --type chat --dir /srv --env production -- --own -x",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_wrong_usage() {
+        for (line, kind) in [
+            ("", ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand),
+            ("nonsense", ErrorKind::InvalidSubcommand),
+            ("list --nonsense", ErrorKind::UnknownArgument),
+            ("list --host 127.0.0.1", ErrorKind::MissingRequiredArgument),
+            ("list --port 70000", ErrorKind::ValueValidation),
+            ("start a -D", ErrorKind::ArgumentConflict),
+            ("start a -t chat", ErrorKind::ArgumentConflict),
+            ("add", ErrorKind::MissingRequiredArgument),
+            ("init", ErrorKind::MissingRequiredArgument),
+        ] {
+            let error = parse(line).expect_err(line);
+            assert_eq!((error.kind(), error.exit_code()), (kind, 2), "{line}");
+        }
+        assert_eq!(parse("--help").unwrap_err().exit_code(), 0);
+        assert_eq!(parse("stop --help").unwrap_err().exit_code(), 0);
+    }
+
+    #[test]
+    fn the_environment_is_development_unless_said() {
+        // A variable of whoever runs the tests counts as said.
+        if std::env::var_os("TANGELO_ENV").is_none() {
+            assert_eq!(parse("list").unwrap().env, "development");
+        }
+        assert_eq!(parse("list -e production").unwrap().env, "production");
+    }
 }

@@ -1,126 +1,107 @@
-//! Finding the active master and asking it.
+//! Where the active master is.
 
-use super::args::{Cli, Target};
-use crate::config::{load_master, secret};
 use crate::embedded;
-use crate::link::{LinkConfig, Secret};
-use crate::master;
-use crate::parts;
 use crate::program::Context;
-use crate::time::{Elapsed, timeout};
-use alloc::sync::Arc;
+use core::fmt;
 use core::time::Duration;
-use std::path::Path;
-use tangelo_core::config::{self, ClusterConfig};
-use tangelo_core::wire::{Hello, Listing, Request, Response, Role};
-use tangelo_core::{Error, ErrorKind, Instant, ProcessRef, Result};
+use tangelo_core::config::ClusterConfig;
+use tangelo_core::coordinator::LeaderInfo;
+use tangelo_core::{Error, ErrorKind, Instant, Result};
 
 /// How long masters that stand by may take to elect a leader, and how often one looks.
 const ELECTION: Duration = Duration::from_secs(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// How long a master may take to leave once the cluster has ended.
-const LEAVE: Duration = Duration::from_secs(15);
-
-/// Where the master is, and how to get in.
-pub(super) struct Console {
-    pub(super) context: Context,
-    config: LinkConfig,
-    host: String,
-    port: u16,
-    /// Whether the user has named the address.
-    named: bool,
+/// Where a master is said to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The user has named it.
+    Named(String, u16),
+    /// The coordinator knows it.
+    Leader(LeaderInfo),
+    /// The coordinator knows nobody, so it can only be where master.json says.
+    Configured(String, u16),
 }
 
-impl Console {
-    /// Finds the active master: the one that is named, or the one that the directory's
-    /// coordinator knows, or the one of master.json.
-    pub(super) fn open(cli: &Cli, dir: &Path, target: &Target) -> Result<Self> {
-        let context = Context::new(dir)?;
-        let config = load_master(&context.dir, &cli.env)?;
-        let (host, port) = match target.port {
-            Some(port) => (target.host.clone().unwrap_or_else(|| config.master.host.clone()), port),
-            None => find(&context, &config)?,
-        };
-        let named = target.port.is_some();
-        let secret = secret::find(&context.dir, &config).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => no_master(&context).with_source(error),
-            _ => error,
-        })?;
-        Ok(Self { config: link_config(&secret, &config)?, context, host, port, named })
-    }
-
-    /// Asks the master, and takes its word: a failure becomes an error.
-    pub(super) fn ask(&self, request: Request) -> Result<Response> {
-        let Self { context, config, host, port, named } = self;
-        let asked = context.block_on(master::ask(&context.runtime, config, host, *port, request));
-        match asked {
-            Ok(Response::Failed { kind, message }) => Err(Error::new(kind, message)),
-            Ok(response) => Ok(response),
-            Err(error) if error.kind() == ErrorKind::Unavailable && !named && !self.is_led()? => {
-                Err(no_master(context))
-            }
-            Err(error) => Err(error),
+impl Place {
+    pub(super) fn address(&self) -> (&str, u16) {
+        match self {
+            Self::Named(host, port) | Self::Configured(host, port) => (host, *port),
+            Self::Leader(leader) => (&leader.host, leader.port),
         }
     }
 
-    /// Whether the directory's coordinator knows a living leader.
-    fn is_led(&self) -> Result<bool> {
-        Ok(embedded::current_leader(&self.context.dir.join("run"))?.is_some())
-    }
-
-    /// Waits until these masters, which have been told to go, are gone.
-    pub(super) fn wait_for(&self, masters: &[ProcessRef]) -> Result<()> {
-        let runtime = &self.context.runtime;
-        let supervisor = parts::supervisor(Arc::clone(runtime));
-        self.context.block_on(async {
-            for master in masters {
-                timeout(runtime, LEAVE, supervisor.wait(master)).await.unwrap_or_else(|Elapsed| {
-                    let message =
-                        format!("the master with {master} is still there: look at its log, or kill it");
-                    Err(Error::new(ErrorKind::Timeout, message))
-                })?;
+    /// What to make of a failure to reach it.
+    pub(super) fn explain(&self, context: &Context, error: Error) -> Error {
+        let kind = error.kind();
+        match self {
+            Self::Leader(leader) if kind == ErrorKind::Timeout => {
+                let message = format!(
+                    "{self} does not answer, it hangs or was stopped: `start -D` runs a second master, which ends it \
+                     once its lease is over and goes on with its servers (epoch {})",
+                    leader.epoch
+                );
+                Error::new(kind, message).with_source(error)
             }
-            Ok(())
-        })
-    }
-
-    pub(super) fn list(&self) -> Result<Listing> {
-        match self.ask(Request::List)? {
-            Response::Listing(listing) => Ok(listing),
-            _ => Err(Error::new(
-                ErrorKind::Protocol,
-                "the master has not answered with a list: use one version",
-            )),
+            Self::Leader(_) | Self::Named(..) => {
+                Error::new(kind, format!("cannot ask {self}")).with_source(error)
+            }
+            Self::Configured(..) if kind == ErrorKind::Unavailable => no_master(context),
+            Self::Configured(..) => {
+                let message = format!("{}; whoever is at {self} is none of it", no_master(context));
+                Error::new(kind, message).with_source(error)
+            }
         }
     }
 }
 
-/// How the command line links with a master.
-pub(super) fn link_config(secret: &config::Secret, config: &ClusterConfig) -> Result<LinkConfig> {
-    let hello = Hello { role: Role::Admin, id: "command line".into(), pid: std::process::id() };
-    let mut link = LinkConfig::new(Secret::from_text(secret.expose())?, hello);
-    link.heartbeat = config.master.timing.heartbeat;
-    Ok(link)
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(host, port) => write!(f, "the master at {host}:{port}"),
+            Self::Leader(leader) => write!(f, "the master {} at {}:{}", leader.id, leader.host, leader.port),
+            Self::Configured(host, port) => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
+/// The active master of the directory, as its coordinator has it; who has died is not in there.
+pub(super) fn leader(context: &Context) -> Result<Option<LeaderInfo>> {
+    embedded::current_leader(&context.dir.join("run"))
 }
 
 /// The leader that the directory's coordinator knows, or else the address in master.json. Masters
 /// that stand by without a leader are about to elect one: that is waited for.
-fn find(context: &Context, config: &ClusterConfig) -> Result<(String, u16)> {
-    let run = context.dir.join("run");
+pub(super) async fn place(context: &Context, config: &ClusterConfig) -> Result<Place> {
     let patience = Instant::now() + ELECTION;
     loop {
-        if let Some(leader) = embedded::current_leader(&run)? {
-            return Ok((leader.host, leader.port));
+        if let Some(leader) = leader(context)? {
+            return Ok(Place::Leader(leader));
         }
-        if Instant::now() >= patience || embedded::standbys(&run)?.is_empty() {
-            return Ok((config.master.host.clone(), config.master.port));
+        if Instant::now() >= patience || embedded::standbys(&context.dir.join("run"))?.is_empty() {
+            return Ok(Place::Configured(config.master.host.clone(), config.master.port));
         }
-        context.block_on(context.runtime.sleep(LOOK_AGAIN));
+        context.runtime.sleep(LOOK_AGAIN).await;
     }
 }
 
-fn no_master(context: &Context) -> Error {
-    let message = format!("no master is alive in {}: `start` starts the cluster", context.dir.display());
+/// Whether it is worth to look again after a failure to reach `place`: somebody else leads by now,
+/// or the leader is just coming or going.
+pub(super) async fn look_again(context: &Context, place: &Place, since: Instant) -> Result<bool> {
+    let Place::Leader(asked) = place else { return Ok(false) };
+    if leader(context)?.as_ref() == Some(asked) {
+        let soon = Instant::now() < since + ELECTION;
+        context.runtime.sleep(LOOK_AGAIN).await;
+        return Ok(soon);
+    }
+    Ok(true)
+}
+
+/// The error of every command that needs a master.
+pub(super) fn no_master(context: &Context) -> Error {
+    let dir = context.dir.display();
+    let message = format!(
+        "no master is alive in {dir}: `start` starts the cluster, and takes over servers that still run"
+    );
     Error::new(ErrorKind::Unavailable, message)
 }

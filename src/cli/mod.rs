@@ -2,25 +2,33 @@
 
 mod admin;
 mod args;
+mod background;
+mod bar;
+mod close;
+mod console;
 mod find;
+mod foreground;
+mod help;
 mod init;
 mod logs;
 mod masters;
-mod progress;
+mod plan;
+mod story;
 mod table;
+mod tail;
 
 use crate::app::App;
 use crate::member::Launch;
 use crate::program::{exit, serve};
 use args::{Cli, Command};
-use clap::Parser;
+use clap::FromArgMatches;
 use std::path::Path;
 use std::process::ExitCode;
 use tangelo_core::Result;
 
 /// Parses the command line and does what it says.
 pub(crate) fn run(default_dir: &Path, configure: impl FnOnce(&App)) -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse();
     logs::init(&cli);
     let dir = cli.dir.as_deref().unwrap_or(default_dir);
     if let Command::Serve(_) = cli.command {
@@ -33,6 +41,12 @@ pub(crate) fn run(default_dir: &Path, configure: impl FnOnce(&App)) -> ExitCode 
             ExitCode::FAILURE
         }
     }
+}
+
+/// What the command line says; ends the process with the usage, or the help that was asked for.
+fn parse() -> Cli {
+    let parsed = Cli::from_arg_matches(&help::command().get_matches());
+    parsed.unwrap_or_else(|error| error.format(&mut help::command()).exit())
 }
 
 fn dispatch(cli: &Cli, dir: &Path) -> Result<()> {

@@ -12,4 +12,4 @@ mod requests;
 pub(crate) use events::{MasterEvent, Observer};
 pub(crate) use launcher::log_spec;
 pub(crate) use process::{Master, MasterOptions, Outcome};
-pub(crate) use requests::ask;
+pub(crate) use requests::{answer, open};

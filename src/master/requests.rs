@@ -72,28 +72,30 @@ async fn reach(
     }
 }
 
-/// Opens a link as the command line does, asks once and waits for the answer: as long as the link
-/// lives, since a stop takes as long as the servers' hooks do.
+/// Opens a link to a master, as the command line does. Nothing is asked yet, so a failure may be tried again.
 ///
 /// # Errors
-/// If the master cannot be reached, or goes before it has answered.
-pub(crate) async fn ask(
+/// If the master cannot be reached, or it is none.
+pub(crate) async fn open(
     runtime: &Arc<dyn Runtime>,
     config: &LinkConfig,
     host: &str,
     port: u16,
-    request: Request,
-) -> Result<Response> {
+) -> Result<(Link, Inbox)> {
     let (link, inbox, hello) = connect(runtime, config, host, port).await?;
     if hello.role != Role::Master {
         let message = format!("{host}:{port} is the server {}, not a master: see master.json", hello.id);
         return Err(Error::new(ErrorKind::Invalid, message));
     }
-    answer((link, inbox), &format!("{host}:{port}"), request).await
+    Ok((link, inbox))
 }
 
-/// Asks once and waits for the answer.
-async fn answer((link, mut inbox): (Link, Inbox), address: &str, request: Request) -> Result<Response> {
+/// Asks once over a link of one's own and waits for the answer: as long as the link lives, since a
+/// stop takes as long as the servers' hooks do.
+///
+/// # Errors
+/// If the master goes before it has answered.
+pub(crate) async fn answer((link, mut inbox): (Link, Inbox), address: &str, request: Request) -> Result<Response> {
     link.send(Message::Request { id: 1, request }).await?;
     loop {
         match inbox.next().await {
