@@ -128,7 +128,11 @@ pub enum Input {
     End,
 }
 
-/// What to do.
+/// What to do, in this order.
+///
+/// Whoever carries it out looks at the leadership's deadline again right before each launch, signal
+/// and message: it may have slept since. Each `Store`, `Launch` and `Adopt` is answered exactly once
+/// and within bounded time, with an error if need be: what waits for the answer waits for nothing else.
 #[derive(Debug)]
 pub enum Action {
     /// Store the desired state and answer [`Input::Stored`]. At most one is under way.

@@ -2,7 +2,8 @@
 
 use crate::operator::Asked;
 use crate::world::World;
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
+use tangelo_core::ErrorKind;
 use tangelo_core::config::{Incarnation, ServerDef};
 use tangelo_core::coordinator::Epoch;
 use tangelo_core::master::Ticket;
@@ -132,7 +133,7 @@ impl Checker {
         }
     }
 
-    pub(crate) fn answered(&mut self, ticket: Ticket, response: &Response) {
+    pub(crate) fn answered(&mut self, ticket: Ticket, response: &Response, calm: bool) {
         let Some(open) = self.open.remove(&ticket) else {
             self.broken(format!("{ticket:?} is answered twice"));
             return;
@@ -142,6 +143,10 @@ impl Checker {
             Asked::Run if done => self.want(&open.ids, Want::Run),
             Asked::Stop if done => self.want(&open.ids, Want::Stopped),
             Asked::End if done => self.stats.ended += 1,
+            // What was to be added never was.
+            Asked::Run if calm && matches!(response, Response::Failed { kind: ErrorKind::NotFound, .. }) => {
+                self.wants.retain(|id, _| !open.ids.contains(id));
+            }
             _ => {}
         }
         if done { self.stats.done += 1 } else { self.stats.refused += 1 }
@@ -201,10 +206,10 @@ impl World {
         let mut up: Vec<(String, Incarnation)> = Vec::new();
         for row in machine.listing(now).servers {
             let of_it: Vec<_> = alive.iter().filter(|(id, _)| *id == row.id).collect();
-            let want = self.checker.wants[&row.id];
+            let Some(&want) = self.checker.wants.get(&row.id) else { continue };
             let runs = row.state == ServerState::Up && of_it.len() == 1;
             let down = matches!(row.state, ServerState::Stopped | ServerState::Failed) && of_it.is_empty();
-            let must_run = want == Want::Run && self.checker.auto_restart[&row.id];
+            let must_run = want != Want::Stopped && self.checker.auto_restart[&row.id];
             if !(runs && want != Want::Stopped || down && !must_run) {
                 faults.push(format!(
                     "{} is {} with {of_it:?}, want {want:?}: {}",

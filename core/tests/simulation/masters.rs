@@ -194,7 +194,8 @@ impl World {
         let life = self.masters[master].life;
         match action {
             Action::Store { version, state } => {
-                let most = if self.once_in(50) { 2 * SECOND } else { 10 * MS };
+                // Now and then a write is under way for so long that the next leader has begun.
+                let most = if self.once_in(20) { 6 * SECOND } else { 10 * MS };
                 let delay = self.between(1, most);
                 self.after(delay, Event::StoreArrives { master, life, epoch, version, state });
             }
@@ -239,7 +240,8 @@ impl World {
             }
             Action::Reply { ticket, response } => {
                 self.note(|| format!("master {master} answers {ticket:?}: {response:?}"));
-                self.checker.answered(ticket, &response);
+                let calm = self.calm;
+                self.checker.answered(ticket, &response, calm);
             }
             Action::Report { id, what } => self.note(|| format!("master {master}: {id} {what:?}")),
             Action::Settled { .. } => self.checker.stats.settled += 1,

@@ -2,7 +2,7 @@
 
 use crate::masters::Arrival;
 use crate::world::{Event, MS, SECOND, Time, World};
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
 use tangelo_core::coordinator::Epoch;
 use tangelo_core::master::{Input, LinkId};
 use tangelo_core::member;
