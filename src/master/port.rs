@@ -11,10 +11,14 @@ use std::io;
 use tangelo_core::config::MasterDef;
 use tangelo_core::runtime::{Listener, Runtime};
 use tangelo_core::wire::Role;
-use tangelo_core::{Error, Result};
+use tangelo_core::{Error, Instant, Result};
 
 /// How long whoever has the port may take to introduce itself, and then the coordinator to say who leads.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a port may stay taken after its owner was killed, and how often it is tried.
+const DYING: Duration = Duration::from_secs(1);
+const TRY_AGAIN: Duration = Duration::from_millis(50);
 
 /// Opens the port and returns it with its number.
 ///
@@ -32,13 +36,21 @@ pub(super) async fn listen(
         );
         Error::io(what, error)
     };
-    let listener = match runtime.listen(host, *port).await {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && options.any_port => {
-            // If it is nobody's of this cluster, it may have been that of a master that has just gone.
-            let port = if is_ours(runtime, options, link_config).await { 0 } else { *port };
-            runtime.listen(host, port).await
+    let patience = Instant::now() + DYING;
+    let listener = loop {
+        match runtime.listen(host, *port).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && options.any_port => {
+                if is_ours(runtime, options, link_config).await {
+                    break runtime.listen(host, 0).await;
+                }
+                // It may have been that of a master which dies just now.
+                if Instant::now() >= patience {
+                    break Err(error);
+                }
+                runtime.sleep(TRY_AGAIN).await;
+            }
+            listening => break listening,
         }
-        listening => listening,
     }
     .map_err(failed)?;
     let port = listener.local_addr().map_err(failed)?.port();

@@ -95,7 +95,11 @@ pub(crate) async fn open(
 ///
 /// # Errors
 /// If the master goes before it has answered.
-pub(crate) async fn answer((link, mut inbox): (Link, Inbox), address: &str, request: Request) -> Result<Response> {
+pub(crate) async fn answer(
+    (link, mut inbox): (Link, Inbox),
+    address: &str,
+    request: Request,
+) -> Result<Response> {
     link.send(Message::Request { id: 1, request }).await?;
     loop {
         match inbox.next().await {
@@ -103,7 +107,7 @@ pub(crate) async fn answer((link, mut inbox): (Link, Inbox), address: &str, requ
             Ok(_) => {}
             Err(closed) => {
                 let message = format!("the master {address} has gone before it answered: {closed}");
-                return Err(Error::new(ErrorKind::Unavailable, message));
+                return Err(Error::new(ErrorKind::Timeout, message));
             }
         }
     }
