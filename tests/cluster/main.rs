@@ -8,6 +8,7 @@ mod support;
 
 mod admin;
 mod application;
+mod chaos;
 mod config;
 mod cpus;
 mod crashes;
@@ -29,9 +30,10 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
-    let modules: [fn() -> Vec<Trial>; 10] = [
+    let modules: [fn() -> Vec<Trial>; 11] = [
         admin::trials,
         application::trials,
+        chaos::trials,
         config::trials,
         cpus::trials,
         crashes::trials,

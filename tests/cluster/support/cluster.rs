@@ -2,7 +2,7 @@
 
 use super::listing::Look;
 use super::ports::Ports;
-use super::process::{kill, of_dir};
+use super::process::{command_line, kill, of_dir};
 use super::running::{Finished, Running};
 use super::wait::{DEADLINE, SELDOM, wait_until, within, within_every};
 use crate::app;
@@ -114,8 +114,12 @@ impl Cluster {
 
     /// Starts a command.
     pub(crate) fn run(&self, command: Command) -> Running {
+        self.run_as("command", command)
+    }
+
+    fn run_as(&self, name: &str, command: Command) -> Running {
         let number = self.commands.replace(self.commands.get() + 1);
-        Running::spawn(command, &self.dir().join(format!("command-{number}")))
+        Running::spawn(command, &self.dir().join(format!("{name}-{number}")))
     }
 
     /// Starts a master.
@@ -124,7 +128,7 @@ impl Cluster {
     }
 
     pub(crate) fn run_master(&self, command: Command) -> Rc<Running> {
-        let master = Rc::new(self.run(command));
+        let master = Rc::new(self.run_as("master", command));
         self.masters.borrow_mut().push(Rc::clone(&master));
         master
     }
@@ -195,6 +199,12 @@ impl Cluster {
         of_dir(self.dir())
     }
 
+    /// How many processes run as this server.
+    pub(crate) fn copies_of(&self, id: &str) -> usize {
+        let named = format!("\0serve\0--id\0{id}\0");
+        self.processes().into_iter().filter(|&pid| command_line(pid).contains(&named)).count()
+    }
+
     /// Stops the cluster: it goes in order and leaves nobody.
     #[track_caller]
     pub(crate) fn end(&self) {
@@ -214,6 +224,9 @@ impl Cluster {
         for dir in [self.dir().to_owned(), self.dir().join("logs")] {
             let entries = fs::read_dir(dir).into_iter().flatten().flatten();
             let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|p| p.is_file()).collect();
+            files.retain(|file| {
+                !file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("command-"))
+            });
             files.sort();
             for file in files {
                 let text = String::from_utf8_lossy(&fs::read(&file).unwrap_or_default()).into_owned();
