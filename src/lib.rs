@@ -17,6 +17,8 @@ mod sync;
 mod time;
 
 pub use app::{App, BoxError, Component, Outcome};
+/// Goes above an `impl` of [`Component`].
+pub use async_trait::async_trait;
 pub use program::{Program, run};
 /// The traits, values and state machines that everything is made of.
 pub use tangelo_core as core;
