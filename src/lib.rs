@@ -23,3 +23,8 @@ pub use program::{Program, run};
 /// The traits, values and state machines that everything is made of.
 pub use tangelo_core as core;
 pub use tangelo_core::{Error, ErrorKind, Result, wire::ServerInfo};
+
+/// The program in README.md compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

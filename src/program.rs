@@ -4,6 +4,8 @@ use crate::app::{App, Place};
 use crate::config::{load_master, secret};
 use crate::embedded::EmbeddedCoordinator;
 use crate::link::Secret;
+#[cfg(not(feature = "cli"))]
+use crate::master::{Own, Plan, Role, logger};
 use crate::member::{self, Ended, Launch};
 use crate::parts;
 use alloc::boxed::Box;
@@ -15,6 +17,9 @@ use tangelo_core::runtime::Runtime;
 use tangelo_core::{Coordinator, Error, Result};
 
 /// Runs the program: what its command line says, with what `configure` makes of each process.
+///
+/// Without the feature `cli` there is no command line: the program starts the cluster of the
+/// environment `TANGELO_ENV` (`development` by default) and stays until SIGINT or SIGTERM.
 ///
 /// Call it first thing in `main`. In a server process it does not return: the process ends when
 /// the server has stopped.
@@ -64,10 +69,20 @@ impl Program {
         return crate::cli::run(&self.dir, configure);
         #[cfg(not(feature = "cli"))]
         {
-            // Without a command line a process is a server or nothing.
-            let dir = self.dir;
-            let ended = Launch::from_environment().and_then(|launch| serve(&dir, launch, configure));
-            exit(ended)
+            // Without a command line a process is what it was launched for, or else it starts the cluster.
+            if Launch::is_ordered() {
+                exit(Launch::from_environment().and_then(|launch| serve(&self.dir, launch, configure)));
+            }
+            let env = std::env::var("TANGELO_ENV").unwrap_or_else(|_| "development".into());
+            let started =
+                Plan::new(&env, &self.dir, &Own::default()).and_then(|plan| plan.run(Role::START, logger()));
+            match started {
+                Ok(_) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("error: {error}");
+                    ExitCode::FAILURE
+                }
+            }
         }
     }
 }

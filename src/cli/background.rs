@@ -4,9 +4,8 @@ use super::admin::logs_of_failed;
 use super::args::{Cli, StartArgs};
 use super::bar::say;
 use super::console::{Console, unexpected};
-use super::plan::Plan;
-use super::{bar, find, story, tail};
-use crate::master::log_spec;
+use super::{bar, find, tail};
+use crate::master::{MasterEvent, Plan, log_spec};
 use crate::parts;
 use crate::program::own_file;
 use crate::time::{Elapsed, timeout};
@@ -64,7 +63,8 @@ pub(super) fn start(cli: &Cli, plan: Plan, args: &StartArgs) -> Result<()> {
     bar::clear();
     match response {
         Ok(Response::Done(ids)) => {
-            say(&story::all_up(ids.len(), Instant::now().saturating_since(since).as_millis()));
+            let after = Instant::now().saturating_since(since);
+            say(&MasterEvent::Settled { up: ids.len(), failed: 0, after }.to_string());
             Ok(())
         }
         Ok(other) => Err(unexpected(&other)),

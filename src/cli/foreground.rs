@@ -7,20 +7,11 @@ use crate::sync::Mutex;
 use alloc::sync::Arc;
 use std::io::{IsTerminal, stdout};
 use std::path::Path;
-use tracing::{info, warn};
 
 /// Shows a master's events to the person who started it.
 pub(super) fn observer(dir: &Path) -> Observer {
     let bar = stdout().is_terminal() && is_useful();
     told_by(Story::new(Some(dir.to_owned()), bar), |line| say(&line.text))
-}
-
-/// Writes a master's events into its log.
-pub(super) fn logger() -> Observer {
-    told_by(Story::new(None, false), |line| match line {
-        Line { text, problem: true } => warn!("{text}"),
-        Line { text, problem: false } => info!("{text}"),
-    })
 }
 
 fn told_by(story: Story, print: impl Fn(&Line) + Send + Sync + 'static) -> Observer {

@@ -56,12 +56,12 @@ Examples:
   {app} kill                   the whole cluster, if it cannot be stopped in order";
 
 pub(super) const ADD: &str = "\
-Keys: id, serverType, host (needed); port, clientHost, clientPort, frontend, auto-restart, cpu, args,
+Keys: serverType, id, host (needed); port, clientHost, clientPort, frontend, auto-restart, cpu, args,
 max-connections, stop-timeout, clusterCount and so on, as in servers.json; others reach the server as they are.
 
 Examples:
   {app} add serverType=chat id=chat-server-4 host=127.0.0.1 port=6053 auto-restart=true
-  {app} add serverType=chat id=chat-extra- host=127.0.0.1 port=6060++ clusterCount=3";
+  {app} add serverType=chat host=127.0.0.1 port=6060++ clusterCount=3";
 
 pub(super) const INIT: &str = "\
 Examples:

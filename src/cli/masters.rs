@@ -1,28 +1,38 @@
 //! Commands that run a master: `start` and `master`.
 
 use super::args::{Cli, MasterArgs, StartArgs};
-use super::plan::{Own, Plan};
-use super::{background, close};
+use super::{background, close, foreground};
+use crate::master::{Outcome, Own, Plan, Role, logger};
 use std::path::Path;
 use tangelo_core::config::ClusterConfig;
-use tangelo_core::master::Mode;
 use tangelo_core::{Error, ErrorKind, Result};
 
 /// `master`: a standby of its own.
 pub(super) fn master(cli: &Cli, dir: &Path, args: &MasterArgs) -> Result<()> {
     let own = Own { id: args.id.as_deref(), host: args.host.as_deref(), port: args.port };
-    Plan::new(cli, dir, &own)?.run(Mode::TakeOver, false, None, false)
+    foreground(Plan::new(&cli.env, dir, &own)?, Role::STANDBY)
 }
 
 /// `start` without IDs: a cluster, or a standby of one.
 pub(super) fn start(cli: &Cli, dir: &Path, args: &StartArgs) -> Result<()> {
     let background = background::own_id();
-    let plan = Plan::new(cli, dir, &Own { id: background.as_deref(), ..Own::default() })?;
+    let plan = Plan::new(&cli.env, dir, &Own { id: background.as_deref(), ..Own::default() })?;
     let only = only(&plan.config, &plan.configured_id, args)?;
     if args.daemon {
         return background::start(cli, plan, args);
     }
-    plan.run(Mode::Start, true, only, background.is_some())
+    if background.is_some() {
+        return plan.run(Role { only, logs: true, ..Role::START }, logger()).map(|_| ());
+    }
+    foreground(plan, Role { only, ..Role::START })
+}
+
+/// Is a master whose story is shown to the person who started it.
+fn foreground(plan: Plan, role: Role) -> Result<()> {
+    let observer = foreground::observer(&plan.context.dir);
+    let outcome = plan.run(role, observer)?;
+    foreground::goodbye(outcome == Outcome::ClusterEnded);
+    Ok(())
 }
 
 /// Which servers `-t` and `-i` choose; `None`: all.

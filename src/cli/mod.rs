@@ -12,7 +12,6 @@ mod help;
 mod init;
 mod logs;
 mod masters;
-mod plan;
 mod story;
 mod table;
 mod tail;

@@ -4,7 +4,6 @@ use super::bar::some_of;
 use super::tail;
 use crate::master::MasterEvent;
 use alloc::collections::BTreeMap;
-use core::time::Duration;
 use std::path::PathBuf;
 use tangelo_core::master::Report;
 
@@ -87,52 +86,41 @@ impl Story {
     /// What is to be said of an event.
     pub(super) fn tell(&mut self, event: &MasterEvent<'_>) -> Vec<Line> {
         match event {
-            MasterEvent::Standby(leader) => {
-                let line = format!(
-                    "standby: {} leads at {}:{} (epoch {}); this master launches nothing, and takes over when it dies",
-                    leader.id, leader.host, leader.port, leader.epoch
-                );
-                vec![Line::news(line)]
-            }
-            MasterEvent::Leading { epoch, servers } => {
+            MasterEvent::Standby(_) => vec![Line::news(event.to_string())],
+            MasterEvent::Leading { .. } => {
                 self.chapter = Chapter::Starting;
-                if self.bar {
-                    vec![]
-                } else {
-                    vec![Line::news(format!("leading: epoch {epoch}, {servers} servers"))]
-                }
+                if self.bar { vec![] } else { vec![Line::news(event.to_string())] }
             }
-            MasterEvent::Server { id, report } => self.server(id, report),
-            MasterEvent::Settled { up, failed, after } => {
+            MasterEvent::Server { id, report } => self.server(id, report, event),
+            MasterEvent::Settled { failed, .. } => {
                 self.chapter = Chapter::Running;
-                self.settled(*up, *failed, *after)
+                self.settled(*failed, event)
             }
             MasterEvent::Ending if self.chapter == Chapter::Ending => {
                 vec![Line::news("killing what is left, without waiting")]
             }
             MasterEvent::Ending => {
                 self.chapter = Chapter::Ending;
-                vec![Line::news("stopping the cluster; once more to stop without waiting")]
+                vec![Line::news(event.to_string())]
             }
             MasterEvent::SteppedDown => {
                 self.chapter = Chapter::StandingBy;
                 self.servers.clear();
-                vec![Line::problem("this master leads no longer: it is a standby now")]
+                vec![Line::problem(event.to_string())]
             }
         }
     }
 
-    fn server(&mut self, id: &str, report: &Report) -> Vec<Line> {
-        let (stage, problem) = match report {
-            Report::Launching { .. } => (Stage::Pending, false),
-            Report::Up { .. } => (Stage::Up, false),
-            Report::Stopping => (Stage::Stopping, false),
-            Report::Stopped => (Stage::Down, false),
-            // What comes of a lost link is told soon enough.
-            Report::LinkLost { silent } => (Stage::Pending, *silent),
-            Report::Crashed { .. } => (Stage::Pending, true),
-            Report::Failed { .. } => (Stage::Failed, true),
+    fn server(&mut self, id: &str, report: &Report, event: &MasterEvent<'_>) -> Vec<Line> {
+        let stage = match report {
+            // What comes of a crash or a lost link is told soon enough.
+            Report::Launching { .. } | Report::Crashed { .. } | Report::LinkLost { .. } => Stage::Pending,
+            Report::Up { .. } => Stage::Up,
+            Report::Stopping => Stage::Stopping,
+            Report::Stopped => Stage::Down,
+            Report::Failed { .. } => Stage::Failed,
         };
+        let problem = event.is_problem();
         self.servers.insert(id.to_owned(), stage);
         // Beside a bar, a launch is worth a line only as what comes of it.
         let quiet = match self.chapter {
@@ -142,14 +130,13 @@ impl Story {
         if self.bar && quiet && !problem {
             return vec![];
         }
-        vec![Line { text: format!("{id}: {}", describe(report)), problem }]
+        vec![Line { text: event.to_string(), problem }]
     }
 
     /// The line that `start` ends with, after the reasons if not all went well.
-    fn settled(&self, up: usize, failed: usize, after: Duration) -> Vec<Line> {
-        let ms = after.as_millis();
+    fn settled(&self, failed: usize, event: &MasterEvent<'_>) -> Vec<Line> {
         if failed == 0 {
-            return vec![Line::news(all_up(up, ms))];
+            return vec![Line::news(event.to_string())];
         }
         let down: Vec<&str> = self
             .servers
@@ -160,7 +147,7 @@ impl Story {
         let logs = self.dir.as_ref().map(|dir| tail::explain(dir, down.iter().copied()));
         let mut lines: Vec<Line> = logs.into_iter().flatten().map(Line::problem).collect();
         lines.push(Line::problem(format!(
-            "{up} servers are up, {failed} failed, after {ms} ms: {}; `start {}` tries again",
+            "{event}: {}; `start {}` tries again",
             some_of(&down),
             down.first().copied().unwrap_or("ID")
         )));
@@ -168,29 +155,10 @@ impl Story {
     }
 }
 
-/// What happened to a server, in a few words.
-fn describe(report: &Report) -> String {
-    match report {
-        Report::Launching { incarnation } => format!("launching, incarnation {incarnation}"),
-        Report::Up { pid, adopted: false } => format!("up, pid {pid}"),
-        Report::Up { pid, adopted: true } => format!("adopted, pid {pid}"),
-        Report::Stopping => "stopping".into(),
-        Report::Stopped => "stopped".into(),
-        Report::Crashed { why } => format!("crashed: {why}; restarting"),
-        Report::Failed { why } => format!("failed: {why}"),
-        Report::LinkLost { silent: true } => "silent: no heartbeat".into(),
-        Report::LinkLost { silent: false } => "its link is gone".into(),
-    }
-}
-
-/// The line that a successful `start` ends with.
-pub(super) fn all_up(servers: usize, ms: u128) -> String {
-    format!("all {servers} servers are up after {ms} ms")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::time::Duration;
     use tangelo_core::config::Incarnation;
     use tangelo_core::coordinator::Epoch;
 

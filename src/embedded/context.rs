@@ -2,10 +2,10 @@
 
 use super::lease::{Lease, Terms};
 use super::process::Process;
+use crate::sync::Mutex;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use tangelo_core::coordinator::Epoch;
 use tangelo_core::runtime::Runtime;
 
@@ -35,16 +35,11 @@ impl Context {
     }
 
     pub(super) fn last_seen(&self) -> Option<Lease> {
-        lock(&self.lease).clone()
+        self.lease.lock().clone()
     }
 
     pub(super) fn saw_lease(&self, lease: &Lease) {
         self.saw_epoch(lease.epoch);
-        *lock(&self.lease) = Some(lease.clone());
+        *self.lease.lock() = Some(lease.clone());
     }
-}
-
-/// Locks a mutex that guards plain values: a panic elsewhere leaves them whole.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,16 +1,16 @@
 //! A reign of the embedded coordinator.
 
 use super::candidates;
-use super::context::{Context, lock};
+use super::context::Context;
 use super::lock::Held;
 use super::unblock::unblock;
+use crate::sync::Mutex;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use async_channel::{Receiver, Sender};
 use async_trait::async_trait;
-use std::sync::Mutex;
 use tangelo_core::coordinator::{Epoch, LeadershipState};
 use tangelo_core::{Error, ErrorKind, Instant, Leadership, Result};
 
@@ -80,7 +80,7 @@ impl Inner {
 
     /// The lock, as long as the reign lasts.
     fn held(&self) -> Result<Arc<Held>> {
-        let mut now = lock(&self.now);
+        let mut now = self.now.lock();
         match (now.look(), &now.held) {
             (LeadershipState::Leading | LeadershipState::Suspended, Some(held)) => Ok(Arc::clone(held)),
             _ => Err(self.fenced()),
@@ -89,14 +89,14 @@ impl Inner {
 
     /// Ends the reign now; what is returned still has to be let go.
     fn end(&self) -> Option<Arc<Held>> {
-        let mut now = lock(&self.now);
+        let mut now = self.now.lock();
         now.set(LeadershipState::Lost);
         now.held.take()
     }
 
     /// Enters the result of a renewal.
     fn renewed(&self, result: Result<Instant>) {
-        let mut now = lock(&self.now);
+        let mut now = self.now.lock();
         match result {
             // Too late is too late, even if the record was written: a standby may have acted on the old one.
             _ if now.look() == LeadershipState::Lost => {}
@@ -117,7 +117,7 @@ impl Inner {
 
     /// The state, when to look again, and what is closed when it changes.
     fn watch(&self) -> (LeadershipState, Instant, Receiver<()>) {
-        let mut now = lock(&self.now);
+        let mut now = self.now.lock();
         let state = now.look();
         (state, now.deadline, now.change.1.clone())
     }
@@ -166,11 +166,11 @@ impl Leadership for Reign {
     }
 
     fn state(&self) -> LeadershipState {
-        lock(&self.0.now).look()
+        self.0.now.lock().look()
     }
 
     fn deadline(&self) -> Instant {
-        lock(&self.0.now).deadline
+        self.0.now.lock().deadline
     }
 
     async fn changed(&self, seen: LeadershipState) -> LeadershipState {

@@ -5,15 +5,15 @@
 //! campaign: there are never more threads than there once were campaigns at a time.
 
 use super::candidates::{Courtesy, Entry};
-use super::context::{Context, lock};
+use super::context::Context;
 use super::dir::{FileId, LOCK, RunDir, id_at, id_of};
 use super::lock::{Held, Outcome};
+use crate::sync::Mutex;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use async_channel::{Receiver, Sender};
 use std::fs::File;
 use std::io;
-use std::sync::Mutex;
 use tangelo_core::{Error, ErrorKind, Result};
 
 /// The threads whose campaigns were withdrawn.
@@ -76,13 +76,13 @@ impl Waiters {
     /// How many threads wait for nobody.
     #[cfg(test)]
     pub(super) fn idle(&self) -> usize {
-        lock(&self.0).iter().filter(|slot| !matches!(lock(&slot.0).claim, Claim::Taken)).count()
+        self.0.lock().iter().filter(|slot| !matches!(slot.0.lock().claim, Claim::Taken)).count()
     }
 
     fn reuse(&self, context: &Context, job: Job) -> core::result::Result<Arc<Slot>, Job> {
-        let mut idle = lock(&self.0);
+        let mut idle = self.0.lock();
         while let Some(slot) = idle.pop() {
-            let mut state = lock(&slot.0);
+            let mut state = slot.0.lock();
             if matches!(state.claim, Claim::Withdrawn) && !state.is_replaced(context) {
                 state.claim = Claim::Wanted(job);
                 drop(state);
@@ -113,17 +113,17 @@ impl Waiting<'_> {
 
     /// Whether it waits for a file that is at the path no longer, so that another wait is needed.
     pub(super) fn is_replaced(&self) -> bool {
-        lock(&self.slot.0).is_replaced(&self.context)
+        self.slot.0.lock().is_replaced(&self.context)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let mut state = lock(&self.slot.0);
+        let mut state = self.slot.0.lock();
         if matches!(state.claim, Claim::Wanted(_)) {
             state.claim = Claim::Withdrawn;
             drop(state);
-            lock(&self.waiters.0).push(Arc::clone(&self.slot));
+            self.waiters.0.lock().push(Arc::clone(&self.slot));
         }
     }
 }
@@ -144,7 +144,7 @@ fn spawn(context: &Arc<Context>, job: Job) -> Result<Arc<Slot>> {
 
 fn wait(context: &Arc<Context>, slot: &Slot) {
     let locked = take(context, slot);
-    let claim = core::mem::replace(&mut lock(&slot.0).claim, Claim::Taken);
+    let claim = core::mem::replace(&mut slot.0.lock().claim, Claim::Taken);
     let Claim::Wanted(Job { entry, courtesy, done }) = claim else { return };
     let outcome = locked.and_then(|(dir, file)| Held::begin(context, dir, file, &entry, courtesy));
     drop(entry);
@@ -168,7 +168,7 @@ fn take(context: &Context, slot: &Slot) -> Result<(RunDir, File)> {
             _ => Error::io(format_args!("lock {}", path.display()), e),
         }
     };
-    lock(&slot.0).lock = Some(id_of(&file).map_err(failed)?);
+    slot.0.lock().lock = Some(id_of(&file).map_err(failed)?);
     loop {
         match file.lock() {
             Ok(()) => return Ok((dir, file)),

@@ -3,6 +3,7 @@
 use super::config::LinkConfig;
 use super::handles::{Inbox, Link};
 use super::open::accept;
+use crate::sync::Mutex;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use async_channel::{Receiver, Sender};
@@ -10,7 +11,7 @@ use core::convert::Infallible;
 use core::time::Duration;
 use event_listener::Event;
 use futures_lite::FutureExt as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use tangelo_core::runtime::{Listener, Runtime, Stream};
 use tangelo_core::wire::Hello;
 use tangelo_core::{BoxFuture, Error, ErrorKind, Instant, Result};
@@ -115,7 +116,7 @@ where
             tracing::debug!("{error}");
             return;
         }
-        let mut last = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.complained.lock();
         let now = Instant::now();
         if last.is_none_or(|last| now.saturating_since(last) >= LOG_EVERY) {
             *last = Some(now);
@@ -153,7 +154,7 @@ impl Places {
     }
 
     fn state(&self) -> MutexGuard<'_, PlacesState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Waits for a place, at most [`YIELDS_AFTER`]. What comes with it is closed when the place is lost.

@@ -2,10 +2,11 @@
 
 use super::closed::Closed;
 use super::config::QueueLimits;
+use crate::sync::Mutex;
 use alloc::collections::VecDeque;
 use core::task::{Context, Poll, Waker};
 use event_listener::{Event, EventListener};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use tangelo_core::wire::{Hello, Message};
 use tangelo_core::{Error, ErrorKind, Result};
 
@@ -69,7 +70,7 @@ impl Shared {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn closed_error(&self, closed: &Closed) -> Error {

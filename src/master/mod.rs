@@ -5,11 +5,16 @@ mod follow;
 mod launcher;
 mod lead;
 mod links;
+mod plan;
 mod port;
 mod process;
 mod requests;
 
-pub(crate) use events::{MasterEvent, Observer};
+#[cfg(feature = "cli")]
+pub(crate) use events::MasterEvent;
+pub(crate) use events::{Observer, logger};
 pub(crate) use launcher::log_spec;
+pub(crate) use plan::{Own, Plan, Role};
 pub(crate) use process::{Master, MasterOptions, Outcome};
+#[cfg(feature = "cli")]
 pub(crate) use requests::{answer, open};

@@ -60,10 +60,10 @@ async fn reach(
             current = changed.await;
             continue;
         };
-        let linked = async { Err(connect(runtime, config, host, *port).await) };
+        let linked = async { Err(open(runtime, config, host, *port).await) };
         match future::or(async { Ok(changed.await) }, linked).await {
             Ok(leader) => current = leader,
-            Err(Ok((link, inbox, _))) => return ((link, inbox), format!("{host}:{port}")),
+            Err(Ok(open)) => return (open, format!("{host}:{port}")),
             Err(Err(error)) => {
                 debug!(%error, "cannot reach the leader yet");
                 runtime.sleep(TRY_AGAIN).await;

@@ -55,6 +55,12 @@ impl Launch {
         timing
     }
 
+    /// Whether a master has launched this process.
+    #[cfg(not(feature = "cli"))]
+    pub(crate) fn is_ordered() -> bool {
+        std::env::var_os(LAUNCH_VARIABLE).is_some()
+    }
+
     /// The order that this process was launched with.
     pub(crate) fn from_environment() -> Result<Self> {
         let Ok(text) = std::env::var(LAUNCH_VARIABLE) else {

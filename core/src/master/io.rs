@@ -7,6 +7,7 @@ use crate::wire::{MasterRow, Message, Request, Response};
 use crate::{CpuSet, Error, Instant};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::ClusterState;
 
@@ -249,4 +250,21 @@ pub enum Report {
         /// Because nothing was heard for too long.
         silent: bool,
     },
+}
+
+/// A few words, as `list` and logs say them.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Launching { incarnation } => write!(f, "launching, incarnation {incarnation}"),
+            Self::Up { pid, adopted: false } => write!(f, "up, pid {pid}"),
+            Self::Up { pid, adopted: true } => write!(f, "adopted, pid {pid}"),
+            Self::Stopping => f.write_str("stopping"),
+            Self::Stopped => f.write_str("stopped"),
+            Self::Crashed { why } => write!(f, "crashed: {why}; restarting"),
+            Self::Failed { why } => write!(f, "failed: {why}"),
+            Self::LinkLost { silent: true } => f.write_str("silent: no heartbeat"),
+            Self::LinkLost { silent: false } => f.write_str("its link is gone"),
+        }
+    }
 }

@@ -1,11 +1,9 @@
 //! What a master is made from.
 
-use super::args::Cli;
-use super::foreground;
+use super::{Master, MasterOptions, Observer, Outcome, log_spec};
 use crate::config::{load, secret};
 use crate::embedded;
 use crate::link::Secret;
-use crate::master::{Master, MasterOptions, Outcome, log_spec};
 use crate::parts;
 use crate::program::Context;
 use alloc::sync::Arc;
@@ -16,19 +14,42 @@ use tangelo_core::{CpuSet, Error, ErrorKind, Result};
 
 /// What a person may say of this one master; the rest is in master.json.
 #[derive(Debug, Default)]
-pub(super) struct Own<'a> {
-    pub(super) id: Option<&'a str>,
-    pub(super) host: Option<&'a str>,
-    pub(super) port: Option<u16>,
+pub(crate) struct Own<'a> {
+    pub(crate) id: Option<&'a str>,
+    pub(crate) host: Option<&'a str>,
+    pub(crate) port: Option<u16>,
+}
+
+/// What a master is for.
+#[derive(Debug)]
+pub(crate) struct Role {
+    /// Whether it begins a cluster, or only takes over what there is.
+    pub(crate) mode: Mode,
+    /// Whether a signal to it as the leader ends the whole cluster, or only this master.
+    pub(crate) ends_cluster: bool,
+    /// The servers that a fresh cluster starts; `None`: all that are declared.
+    pub(crate) only: Option<Vec<String>>,
+    /// Whether its output goes to a log of its own, which it rotates.
+    pub(crate) logs: bool,
+}
+
+impl Role {
+    /// Whoever begins a cluster and stays with it until it is interrupted.
+    pub(crate) const START: Self = Self { mode: Mode::Start, ends_cluster: true, only: None, logs: false };
+    /// A standby of its own.
+    #[cfg(feature = "cli")]
+    pub(crate) const STANDBY: Self =
+        Self { mode: Mode::TakeOver, ends_cluster: false, only: None, logs: false };
 }
 
 /// Everything a master is made from.
-pub(super) struct Plan {
-    pub(super) context: Context,
-    pub(super) config: ClusterConfig,
-    pub(super) secret: config::Secret,
+pub(crate) struct Plan {
+    pub(crate) context: Context,
+    pub(crate) config: ClusterConfig,
+    pub(crate) secret: config::Secret,
     /// The id in master.json, whatever this master calls itself.
-    pub(super) configured_id: String,
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only a command line asks for it"))]
+    pub(crate) configured_id: String,
     allowed: CpuSet,
     /// Whether the port is the configured one, not one that the user insists on.
     any_port: bool,
@@ -36,11 +57,11 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Reads the configuration and the secret, and gives the master its own name.
-    pub(super) fn new(cli: &Cli, dir: &Path, own: &Own<'_>) -> Result<Self> {
+    pub(crate) fn new(env: &str, dir: &Path, own: &Own<'_>) -> Result<Self> {
         let context = Context::new(dir)?;
         // Without CPU binding nothing is allowed, and a server that asks for it is told why.
         let affinity = parts::affinity().allowed();
-        let mut config = load(&context.dir, &cli.env, affinity.as_ref().ok())?;
+        let mut config = load(&context.dir, env, affinity.as_ref().ok())?;
         if let (Err(error), Some(server)) = (&affinity, config.servers.iter().find(|def| def.cpu.is_some())) {
             return Err(Error::new(error.kind(), format!("server {}: {error}", server.id)));
         }
@@ -59,38 +80,29 @@ impl Plan {
         Ok(Self { context, config, secret, configured_id, allowed, any_port: own.port.is_none() })
     }
 
-    /// Is a master, in this process, until it is told to go. `logs`: its output goes to its own
-    /// log, and nobody watches.
-    pub(super) fn run(
-        self,
-        mode: Mode,
-        ends_cluster: bool,
-        only: Option<Vec<String>>,
-        logs: bool,
-    ) -> Result<()> {
+    /// Is a master, in this process, until it is told to go; whether it has ended the cluster.
+    pub(crate) fn run(self, role: Role, observer: Observer) -> Result<Outcome> {
         let Self { context, config, secret, allowed, any_port, .. } = self;
         let coordinator = context.coordinator(&config.master.timing)?;
         let dir = &context.dir;
         let options = MasterOptions {
             dir: dir.clone(),
             env: config.env,
-            log: logs.then(|| log_spec(dir, &config.master.id)),
+            log: role.logs.then(|| log_spec(dir, &config.master.id)),
             def: config.master,
             any_port,
             declared: config.servers,
-            only,
-            mode,
-            ends_cluster,
+            only: role.only,
+            mode: role.mode,
+            ends_cluster: role.ends_cluster,
             allowed_cpus: allowed,
             secret: Secret::from_text(secret.expose())?,
             coordinator,
             supervisor: parts::supervisor(Arc::clone(&context.runtime)),
-            observer: if logs { foreground::logger() } else { foreground::observer(dir) },
+            observer,
         };
         let runtime = Arc::clone(&context.runtime);
-        let outcome = context.block_on(async { Master::listen(runtime, options).await?.run().await })?;
-        foreground::goodbye(outcome == Outcome::ClusterEnded);
-        Ok(())
+        context.block_on(async { Master::listen(runtime, options).await?.run().await })
     }
 }
 
