@@ -4,7 +4,6 @@
 use super::Machine;
 use super::io::{Action, LinkId};
 use super::server::Server;
-use super::store::Deferred;
 use crate::Instant;
 use crate::config::Incarnation;
 use crate::wire::{Message, ServerInfo};
@@ -43,42 +42,27 @@ impl Changes {
 }
 
 impl Machine {
-    /// The server is up: the others shall know, once that is stored. So a successor knows at least
-    /// those that anybody has heard of, and never tells that one has gone which has not.
-    pub(super) fn announce(&mut self, index: usize) {
-        let record = &mut self.servers[index].record;
-        record.up = true;
-        let (id, incarnation) = (record.def.id.clone(), record.incarnation);
+    /// The server is up: the others shall know.
+    pub(super) fn announce(&mut self, now: Instant, index: usize) {
+        self.servers[index].record.up = true;
         self.changed();
-        self.when_stored(Deferred::Announce(id, incarnation));
-    }
-
-    pub(super) fn announce_now(&mut self, now: Instant, id: &str, incarnation: Incarnation) {
-        let Some(index) = self.index(id) else { return };
-        let server = &mut self.servers[index];
-        if server.record.up && server.record.incarnation == incarnation {
-            server.told = true;
-            let info = server.info();
-            self.changes.note(now, id.into(), Change::Added(Box::new(info)));
-        }
+        let info = self.servers[index].info();
+        self.changes.note(now, info.def.id.clone(), Change::Added(Box::new(info)));
     }
 
     /// The server's present incarnation is not up any more: the others shall know.
     pub(super) fn withdraw(&mut self, now: Instant, index: usize) {
-        let server = &mut self.servers[index];
-        if mem::take(&mut server.record.up) {
-            let (id, incarnation) = (server.record.def.id.clone(), server.record.incarnation);
-            let told = mem::take(&mut server.told);
+        let record = &mut self.servers[index].record;
+        if mem::take(&mut record.up) {
+            let (id, incarnation) = (record.def.id.clone(), record.incarnation);
             self.changed();
-            if told {
-                self.changes.note(now, id, Change::Removed(incarnation));
-            }
+            self.changes.note(now, id, Change::Removed(incarnation));
         }
     }
 
-    /// Everybody who is up and of whom others may know, for a newcomer.
+    /// Everybody who is up, for a newcomer.
     pub(super) fn everybody(&self) -> Vec<ServerInfo> {
-        self.servers.iter().filter(|server| server.told).map(Server::info).collect()
+        self.servers.iter().filter(|server| server.record.up).map(Server::info).collect()
     }
 
     /// To every server that has been welcomed.
@@ -95,15 +79,8 @@ impl Machine {
         }
     }
 
-    /// Says that all servers are up, to servers that know all of them by then.
-    pub(super) fn tell_all_started(&mut self) {
-        self.all_told = true;
-        self.tell_changes();
-        self.broadcast(Message::AllStarted);
-    }
-
     /// Tells what has been gathered.
-    fn tell_changes(&mut self) {
+    pub(super) fn tell_changes(&mut self) {
         if self.changes.flush_at.take().is_none() {
             return;
         }

@@ -60,8 +60,6 @@ pub struct Machine {
     servers: Vec<Server>,
     standbys: BTreeMap<LinkId, StandbyInfo>,
     all_started: bool,
-    /// Whether servers may have been told so: it is stored.
-    all_told: bool,
     /// Whether this reign has said that everything is up or has failed.
     settled: bool,
     ending: Option<Ending>,
@@ -97,7 +95,6 @@ impl Machine {
             servers: Vec::new(),
             standbys: BTreeMap::new(),
             all_started: false,
-            all_told: false,
             settled: false,
             ending: None,
             changes: Changes::default(),
@@ -191,10 +188,10 @@ impl Machine {
 
     fn exit(&mut self) {
         if !mem::replace(&mut self.exited, true) {
-            for (ticket, response) in self.store.take_replies() {
-                self.actions.push(Action::Reply { ticket, response });
-            }
-            self.answer_everybody(|| Error::new(ErrorKind::Unavailable, "the cluster has ended").into());
+            // Whatever waits even now waits for a store that does not answer.
+            let message = "the servers have stopped, but that could not be stored: a standby that has not \
+                           heard of it may start them again";
+            self.answer_everybody(|| Error::new(ErrorKind::Unavailable, message).into());
             self.actions.push(Action::Exit);
         }
     }

@@ -7,7 +7,7 @@ use super::server::{Order, Run, Server, Then};
 use super::state::ServerRecord;
 use super::store::Deferred;
 use crate::config::{MAX_SERVERS, ServerDef, check_cpus, check_servers};
-use crate::wire::{Listing, MasterRow, Request, Response, Selection};
+use crate::wire::{Listing, MasterRow, Message, Request, Response, Selection};
 use crate::{Error, ErrorKind, Instant, Result};
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -262,8 +262,7 @@ impl Machine {
         let waiters = core::mem::take(&mut self.waiters).into_iter().map(|waiter| waiter.ticket);
         let tickets: Vec<Ticket> =
             waiters.chain(self.ending.iter_mut().flat_map(Ending::take_tickets)).collect();
-        let replies = self.store.take_replies().into_iter().map(|(ticket, _)| ticket);
-        for ticket in tickets.into_iter().chain(replies) {
+        for ticket in tickets.into_iter().chain(self.store.take_replies()) {
             self.actions.push(Action::Reply { ticket, response: response() });
         }
     }
@@ -302,7 +301,9 @@ impl Machine {
         if !self.all_started && failed == 0 {
             self.all_started = true;
             self.changed();
-            self.when_stored(Deferred::AllStarted);
+            // Who hears it shall know everybody.
+            self.tell_changes();
+            self.broadcast(Message::AllStarted);
         }
     }
 }

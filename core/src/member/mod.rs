@@ -17,6 +17,11 @@ use core::time::Duration;
 /// The first and the longest pause between attempts to link.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
+/// How long a process looks for a master that knows it, before its first welcome. It has done
+/// nothing yet; one that was launched by a master that died at once may be unknown to all others,
+/// and would else outlive the cluster. Once welcomed it looks for ever.
+const UNKNOWN: Duration = Duration::from_secs(60);
+
 /// What happened.
 #[derive(Debug)]
 pub enum Input {
@@ -65,7 +70,7 @@ pub enum Action {
     Stop {
         /// How long the before-stop hooks may take; `None`: as long as configured.
         timeout: Option<Duration>,
-        /// Why, if the master would not have this server.
+        /// Why, if the master would not have this server, or none has come for it.
         refused: Option<String>,
     },
 }
@@ -89,6 +94,8 @@ pub struct Machine {
     leader: Option<LeaderInfo>,
     link: Link,
     failures: u32,
+    /// When it gives up, unless it has been welcomed.
+    welcome_by: Option<Instant>,
     started: bool,
     all_started: bool,
     servers: BTreeMap<String, ServerInfo>,
@@ -104,6 +111,7 @@ impl Machine {
             leader: None,
             link: Link::Down { retry_at: Instant::default() },
             failures: 0,
+            welcome_by: None,
             started: false,
             all_started: false,
             servers: BTreeMap::new(),
@@ -114,6 +122,7 @@ impl Machine {
     /// Takes in what happened and says what to do, in order.
     pub fn handle(&mut self, now: Instant, input: Input) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.welcome_by.get_or_insert(now + UNKNOWN);
         match input {
             Input::Leader(leader) => self.leader_is(now, leader, &mut actions),
             // An answer that comes after the attempt was given up changes nothing.
@@ -135,6 +144,7 @@ impl Machine {
             }
             Input::Tick => {}
         }
+        self.give_up_if_unknown(now, &mut actions);
         self.connect_if_due(now, &mut actions);
         actions
     }
@@ -142,10 +152,13 @@ impl Machine {
     /// When [`Input::Tick`] is due at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        match self.link {
+        let retry = match self.link {
+            Link::Refused => return None,
             Link::Down { retry_at } if self.leader.is_some() => Some(retry_at),
             _ => None,
-        }
+        };
+        let give_up = self.welcome_by.filter(|_| !self.started);
+        retry.into_iter().chain(give_up).min()
     }
 
     /// The highest epoch seen.
@@ -187,6 +200,15 @@ impl Machine {
         {
             actions.push(Action::Connect { host: leader.host.clone(), port: leader.port });
             self.link = Link::Connecting;
+        }
+    }
+
+    fn give_up_if_unknown(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        let unknown = !self.started && self.welcome_by.is_some_and(|by| by <= now);
+        if unknown && self.link != Link::Refused {
+            self.link = Link::Refused;
+            let why = alloc::format!("no master has taken it in within {} s", UNKNOWN.as_secs());
+            actions.push(Action::Stop { timeout: None, refused: Some(why) });
         }
     }
 

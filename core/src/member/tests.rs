@@ -60,9 +60,10 @@ fn components_start_once_and_only_after_the_first_welcome() {
 
 #[test]
 fn it_retries_for_ever_with_a_pause_that_grows_to_five_seconds() {
-    let mut agent = agent();
-    agent.handle(at(0), leader(1, 1));
-    let mut now = at(0);
+    let mut agent = welcomed(1, vec![]);
+    agent.handle(at(0), Input::Disconnected);
+    let mut now = agent.next_deadline().unwrap();
+    assert_eq!(agent.handle(now, Input::Tick), [connect(1)]);
     let mut last = Duration::ZERO;
     for _ in 0..1000 {
         assert_eq!(agent.handle(now, Input::Connected(false)), []);
@@ -176,4 +177,20 @@ fn a_late_answer_to_an_attempt_that_was_given_up_changes_nothing() {
     agent.handle(at(2), Input::Disconnected);
     agent.handle(at(2), Input::Connected(true));
     assert_eq!(agent.next_deadline(), due);
+}
+
+#[test]
+fn a_process_that_no_master_knows_goes_and_one_that_was_welcomed_stays_for_ever() {
+    let mut unknown = agent();
+    assert_eq!(unknown.handle(at(0), Input::Leader(None)), []);
+    assert_eq!(unknown.next_deadline(), Some(at(60_000)));
+    assert_eq!(unknown.handle(at(59_999), Input::Tick), []);
+    let actions = unknown.handle(at(60_000), Input::Tick);
+    assert!(matches!(actions[..], [Action::Stop { refused: Some(_), .. }]), "{actions:?}");
+    assert_eq!(unknown.handle(at(60_001), leader(1, 1)), []);
+    assert_eq!(unknown.next_deadline(), None);
+
+    let mut known = welcomed(1, vec![]);
+    known.handle(at(1), Input::Disconnected);
+    assert_eq!(known.handle(at(10_000_000), Input::Tick), [connect(1)]);
 }

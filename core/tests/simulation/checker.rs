@@ -206,10 +206,12 @@ impl World {
         let mut up: Vec<(String, Incarnation)> = Vec::new();
         for row in machine.listing(now).servers {
             let of_it: Vec<_> = alive.iter().filter(|(id, _)| *id == row.id).collect();
-            let Some(&want) = self.checker.wants.get(&row.id) else { continue };
+            // One that a master of the past denied may be there all the same.
+            let denied = !self.checker.wants.contains_key(&row.id);
+            let want = self.checker.wants.get(&row.id).copied().unwrap_or(Want::Unsure);
             let runs = row.state == ServerState::Up && of_it.len() == 1;
             let down = matches!(row.state, ServerState::Stopped | ServerState::Failed) && of_it.is_empty();
-            let must_run = want != Want::Stopped && self.checker.auto_restart[&row.id];
+            let must_run = !denied && want != Want::Stopped && self.checker.auto_restart[&row.id];
             if !(runs && want != Want::Stopped || down && !must_run) {
                 faults.push(format!(
                     "{} is {} with {of_it:?}, want {want:?}: {}",

@@ -136,10 +136,6 @@ impl World {
             let delay = self.between(1, 200 * MS);
             self.after(delay, Event::Observe { pid });
         }
-        for other in 0..self.masters.len() {
-            let (delay, life) = (self.between(1, 200 * MS), self.masters[other].life);
-            self.after(delay, Event::StandbyLinks { master: other, life });
-        }
     }
 
     pub(crate) fn can_observe(&self, peer: Peer) -> bool {

@@ -1,6 +1,6 @@
 //! Master processes: a driver around the machine of each reign, as thin as a real one.
 
-use crate::network::Side;
+use crate::network::{Peer, Side};
 use crate::servers::Process;
 use crate::world::{Event, MS, SECOND, Time, World, instant};
 use core::mem;
@@ -82,8 +82,7 @@ impl World {
     fn end_of_master(&mut self, master: usize) {
         self.masters[master].alive = false;
         self.end_of_reign(master);
-        let as_standby =
-            self.links.iter().filter(|(_, link)| link.peer == crate::network::Peer::Master(master));
+        let as_standby = self.links.iter().filter(|(_, link)| link.peer == Peer::Master(master));
         for link in as_standby.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.close_link(link, Side::Peer);
         }
@@ -260,7 +259,7 @@ impl World {
             self.note(|| format!("master {master} says on {link:?} {message:?}"));
         }
         if let Message::Stop { .. } = message
-            && let Some(crate::network::Peer::Server(pid)) = self.links.get(&link.0).map(|link| link.peer)
+            && let Some(Peer::Server(pid)) = self.links.get(&link.0).map(|link| link.peer)
         {
             self.check_needless(pid, "stops");
         }
@@ -291,18 +290,22 @@ impl World {
     }
 
     pub(crate) fn standby_links(&mut self, standby: usize, life: u32) {
-        let there = &self.masters[standby];
-        if !there.lives(life) || there.frozen || there.machine.is_some() {
+        if !self.masters[standby].lives(life) {
             return;
         }
+        self.after(500 * MS, Event::StandbyLinks { master: standby, life });
+        let there = &self.masters[standby];
         let Some((leader, leader_life, epoch)) = self.coordinator.leader.filter(|(m, ..)| *m != standby)
         else {
             return;
         };
-        if self.masters[leader].machine.is_none() || self.masters[leader].frozen {
+        let peer = Peer::Master(standby);
+        let linked = self.links.values().any(|link| link.peer == peer && link.epoch == epoch);
+        let leads = self.masters[leader].machine.is_some() && !self.masters[leader].frozen;
+        if linked || there.frozen || there.machine.is_some() || !leads {
             return;
         }
-        let link = self.open_link(leader, epoch, crate::network::Peer::Master(standby));
+        let link = self.open_link(leader, epoch, Peer::Master(standby));
         let row = MasterRow {
             id: format!("m{standby}"),
             host: "h".into(),

@@ -20,7 +20,7 @@ pub(crate) const MS: Time = 1000;
 pub(crate) const SECOND: Time = 1000 * MS;
 /// How long things go wrong, and how long the cluster then has to heal.
 pub(crate) const FAULTS: Time = 60 * SECOND;
-const CALM: Time = 60 * SECOND;
+const CALM: Time = 75 * SECOND;
 /// More than any run needs: beyond it something spins.
 const MAX_EVENTS: u64 = 500_000;
 
