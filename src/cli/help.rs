@@ -9,32 +9,33 @@ const NAME: &str = "{app}";
 
 pub(super) const APP: &str = "\
 Examples:
-  {app} start                      start the cluster of ./config, stay in the foreground
-  {app} start -D -e production     start it in the background, return when all servers are up
+  {app} start                      start the cluster, stay in the foreground
+  {app} start -D -e production     start it in the background
   {app} list                       show masters and servers
-  {app} restart -t chat --rolling  restart the chat servers one after the other
+  {app} restart -t chat --rolling  restart the chat servers one by one
   {app} stop                       stop the whole cluster, masters too
 
 Exit codes: 0 done; 1 failed, with one line on stderr that says why and what to do; 2 wrong usage.
-Environment: RUST_LOG (what is logged, such as debug), TANGELO_SECRET (lets masters, servers and
-commands of one cluster in; made in run/secret where all hosts are this machine), NO_COLOR.";
+
+Environment: RUST_LOG says what is logged, such as debug; TANGELO_SECRET lets masters, servers and commands \
+of one cluster in (made in run/secret where all hosts are this machine); NO_COLOR.";
 
 pub(super) const START: &str = "\
 Examples:
-  {app} start                       in the foreground; Ctrl-C stops the cluster in order
-  {app} start -D                    in the background; its log is logs/<master id>.log
-  {app} start -t chat               of servers.json, only the chat servers
-  {app} start -i master-server-1    the master alone; bring the rest up with `start ID…`
-  {app} start chat-server-2         bring a stopped or failed server up again";
+  {app} start                     in the foreground; Ctrl-C stops it in order
+  {app} start -D                  in the background; see logs/<master id>.log
+  {app} start -t chat             of servers.json, only the chat servers
+  {app} start -i master-server-1  the master alone; `start ID` does the rest
+  {app} start chat-server-2       bring a stopped or failed server up again";
 
 pub(super) const MASTER: &str = "\
 Examples:
-  {app} master                               a standby beside the running cluster
-  {app} master --id master-2 --port 3006     with a name and port of its own";
+  {app} master                            a standby of the running cluster
+  {app} master --id master-2 --port 3006  with a name and port of its own";
 
 pub(super) const LIST: &str = "\
-States of servers: starting, up, stopping, stopped (on purpose), backoff (crashed, about to be
-restarted), failed (crashed for good; DETAIL says why). A narrow terminal leaves columns out.
+States of servers: starting; up; stopping; stopped (on purpose); backoff (crashed, about to be restarted); \
+failed (crashed for good, DETAIL says why). A narrow terminal leaves columns out.
 
 Examples:
   {app} list
@@ -42,30 +43,30 @@ Examples:
 
 pub(super) const STOP: &str = "\
 Examples:
-  {app} stop                   the whole cluster
-  {app} stop chat-server-2     this server; it stays stopped until `start chat-server-2`";
+  {app} stop                the whole cluster
+  {app} stop chat-server-2  this server, until `start chat-server-2`";
 
 pub(super) const RESTART: &str = "\
 Examples:
   {app} restart chat-server-1
-  {app} restart -t connector --rolling     never more than one connector away at a time";
+  {app} restart -t connector --rolling  never two connectors away at a time";
 
 pub(super) const KILL: &str = "\
 Examples:
-  {app} kill chat-server-2     this server; it stays down until `start chat-server-2`
-  {app} kill                   the whole cluster, if it cannot be stopped in order";
+  {app} kill chat-server-2  this server, until `start chat-server-2`
+  {app} kill                the whole cluster, if it cannot stop in order";
 
 pub(super) const ADD: &str = "\
-Keys: serverType, id, host (needed); port, clientHost, clientPort, frontend, auto-restart, cpu, args,
+Keys: serverType, id, host (needed); port, clientHost, clientPort, frontend, auto-restart, cpu, args, \
 max-connections, stop-timeout, clusterCount and so on, as in servers.json; others reach the server as they are.
 
 Examples:
-  {app} add serverType=chat id=chat-server-4 host=127.0.0.1 port=6053 auto-restart=true
+  {app} add serverType=chat id=chat-4 host=127.0.0.1 port=6053
   {app} add serverType=chat host=127.0.0.1 port=6060++ clusterCount=3";
 
 pub(super) const INIT: &str = "\
 Examples:
-  {app} init ../my-game     then: cd ../my-game && cargo run -- start";
+  {app} init ../my-game  then: cd ../my-game && cargo run -- start";
 
 /// The command line's definition, its examples with the program's own name.
 pub(super) fn command() -> Command {
@@ -100,5 +101,14 @@ mod tests {
         }
         names.sort_unstable();
         assert_eq!(names.join(" "), "add init kill list master restart start stop");
+    }
+    #[test]
+    fn examples_fit_a_narrow_terminal() {
+        for help in [APP, START, MASTER, LIST, STOP, RESTART, KILL, ADD, INIT] {
+            for line in help.lines().filter(|line| line.contains(NAME)) {
+                let line = line.replace(NAME, "tangelo");
+                assert!(line.chars().count() <= 80, "{line}");
+            }
+        }
     }
 }

@@ -10,11 +10,11 @@ const SERVER_COLUMNS: [&str; 10] =
     ["SERVER", "TYPE", "ADDRESS", "PID", "STATE", "CPU", "RESTARTS", "UPTIME", "RSS", "DETAIL"];
 const DETAIL: usize = 9;
 
-/// Which columns are left out first where the terminal is too narrow for all: CPU, RSS, TYPE, RESTARTS, UPTIME, DETAIL.
-const LEAST_NEEDED: [usize; 6] = [5, 8, 1, 6, 7, DETAIL];
+/// Which columns are left out first where the terminal is too narrow for all: CPU, RSS, TYPE, UPTIME, RESTARTS, DETAIL.
+const LEAST_NEEDED: [usize; 6] = [5, 8, 1, 7, 6, DETAIL];
 
 /// The narrowest that the details may become before other columns are left out.
-const DETAIL_WIDTH: usize = 8;
+const DETAIL_WIDTH: usize = 16;
 
 /// The space between two columns.
 const GAP: u16 = 2;
