@@ -418,14 +418,18 @@ fn a_program_that_was_replaced_on_disk_still_fails_over_and_restarts() {
     let cluster = Cluster::new(servers());
     let original = std::env::current_exe().expect("this binary has a path");
     let (program, newer) = (cluster.dir().join("program"), cluster.dir().join("newer"));
-    for copy in [&program, &newer] {
-        std::fs::copy(&original, copy).expect("a copy");
-    }
+    std::fs::hard_link(&original, &program)
+        .or_else(|_| std::fs::copy(&original, &program).map(drop))
+        .expect("a copy");
+    // Another file for whoever looks, and nothing to write to the disk.
+    std::os::unix::fs::symlink(&original, &newer).expect("a link");
     let leader = cluster.run_master(cluster.command_of(&program, &["start"]));
     leader.says("all 3 servers are up");
     let standby = cluster.run_master(cluster.command_of(&program, &["start"]));
     cluster.wait_for("it stands by", |list| list.standbys().len() == 1);
     std::fs::rename(&newer, &program).expect("a deployment");
+    let own_file = std::fs::read_link(format!("/proc/{}/exe", standby.pid())).expect("it runs");
+    assert!(own_file.to_string_lossy().ends_with(" (deleted)"), "{}", own_file.display());
     signal(leader.pid(), Signal::KILL);
     let after = leads(&cluster, standby.pid());
     signal(after.pid("chat-1"), Signal::KILL);

@@ -25,6 +25,7 @@ impl Machine {
         let fresh = known.is_none() && !ends;
         if let Some(state) = known {
             self.all_started = state.all_started;
+            self.all_told = state.all_started;
             self.servers = state.servers.into_iter().map(Server::new).collect();
         }
         if fresh || start {

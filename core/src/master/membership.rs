@@ -4,6 +4,7 @@
 use super::Machine;
 use super::io::{Action, LinkId};
 use super::server::Server;
+use super::store::Deferred;
 use crate::Instant;
 use crate::config::Incarnation;
 use crate::wire::{Message, ServerInfo};
@@ -42,27 +43,42 @@ impl Changes {
 }
 
 impl Machine {
-    /// The server is up: the others shall know.
-    pub(super) fn announce(&mut self, now: Instant, index: usize) {
-        self.servers[index].record.up = true;
+    /// The server is up: the others shall know, once that is stored. So a successor knows at least
+    /// those that anybody has heard of, and never tells that one has gone which has not.
+    pub(super) fn announce(&mut self, index: usize) {
+        let record = &mut self.servers[index].record;
+        record.up = true;
+        let (id, incarnation) = (record.def.id.clone(), record.incarnation);
         self.changed();
-        let info = self.servers[index].info();
-        self.changes.note(now, info.def.id.clone(), Change::Added(Box::new(info)));
+        self.when_stored(Deferred::Announce(id, incarnation));
+    }
+
+    pub(super) fn announce_now(&mut self, now: Instant, id: &str, incarnation: Incarnation) {
+        let Some(index) = self.index(id) else { return };
+        let server = &mut self.servers[index];
+        if server.record.up && server.record.incarnation == incarnation {
+            server.told = true;
+            let info = server.info();
+            self.changes.note(now, id.into(), Change::Added(Box::new(info)));
+        }
     }
 
     /// The server's present incarnation is not up any more: the others shall know.
     pub(super) fn withdraw(&mut self, now: Instant, index: usize) {
-        let record = &mut self.servers[index].record;
-        if mem::take(&mut record.up) {
-            let (id, incarnation) = (record.def.id.clone(), record.incarnation);
+        let server = &mut self.servers[index];
+        if mem::take(&mut server.record.up) {
+            let (id, incarnation) = (server.record.def.id.clone(), server.record.incarnation);
+            let told = mem::take(&mut server.told);
             self.changed();
-            self.changes.note(now, id, Change::Removed(incarnation));
+            if told {
+                self.changes.note(now, id, Change::Removed(incarnation));
+            }
         }
     }
 
-    /// Everybody who is up, for a newcomer.
+    /// Everybody who is up and of whom others may know, for a newcomer.
     pub(super) fn everybody(&self) -> Vec<ServerInfo> {
-        self.servers.iter().filter(|server| server.record.up).map(Server::info).collect()
+        self.servers.iter().filter(|server| server.told).map(Server::info).collect()
     }
 
     /// To every server that has been welcomed.
@@ -79,8 +95,15 @@ impl Machine {
         }
     }
 
+    /// Says that all servers are up, to servers that know all of them by then.
+    pub(super) fn tell_all_started(&mut self) {
+        self.all_told = true;
+        self.tell_changes();
+        self.broadcast(Message::AllStarted);
+    }
+
     /// Tells what has been gathered.
-    pub(super) fn tell_changes(&mut self) {
+    fn tell_changes(&mut self) {
         if self.changes.flush_at.take().is_none() {
             return;
         }

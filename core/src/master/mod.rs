@@ -60,6 +60,8 @@ pub struct Machine {
     servers: Vec<Server>,
     standbys: BTreeMap<LinkId, StandbyInfo>,
     all_started: bool,
+    /// Whether servers may have been told so: it is stored.
+    all_told: bool,
     /// Whether this reign has said that everything is up or has failed.
     settled: bool,
     ending: Option<Ending>,
@@ -95,6 +97,7 @@ impl Machine {
             servers: Vec::new(),
             standbys: BTreeMap::new(),
             all_started: false,
+            all_told: false,
             settled: false,
             ending: None,
             changes: Changes::default(),

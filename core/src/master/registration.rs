@@ -160,7 +160,7 @@ impl Machine {
         let Some(index) = self.index(id).filter(|&index| self.servers[index].link == Some(link)) else {
             return;
         };
-        let welcome = Welcome { epoch: self.epoch, servers: self.everybody(), all_started: self.all_started };
+        let welcome = Welcome { epoch: self.epoch, servers: self.everybody(), all_started: self.all_told };
         self.send(link, Message::Welcome(welcome));
         let server = &mut self.servers[index];
         server.welcomed = true;
@@ -193,7 +193,7 @@ impl Machine {
                     server.why.clear();
                     let (id, adopted) = (server.record.def.id.clone(), server.adopted);
                     let pid = server.record.process.as_ref().map_or(0, |process| process.pid);
-                    self.announce(now, index);
+                    self.announce(index);
                     self.report(&id, Report::Up { pid, adopted });
                 }
             }

@@ -7,7 +7,7 @@ use super::server::{Order, Run, Server, Then};
 use super::state::ServerRecord;
 use super::store::Deferred;
 use crate::config::{MAX_SERVERS, ServerDef, check_cpus, check_servers};
-use crate::wire::{Listing, MasterRow, Message, Request, Response, Selection};
+use crate::wire::{Listing, MasterRow, Request, Response, Selection};
 use crate::{Error, ErrorKind, Instant, Result};
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -301,9 +301,7 @@ impl Machine {
         if !self.all_started && failed == 0 {
             self.all_started = true;
             self.changed();
-            // Who hears it shall know everybody.
-            self.tell_changes();
-            self.broadcast(Message::AllStarted);
+            self.when_stored(Deferred::AllStarted);
         }
     }
 }

@@ -80,13 +80,15 @@ pub(super) struct Server {
     pub(super) crashes: Crashes,
     pub(super) cpus: Option<CpuSet>,
     pub(super) status: String,
+    /// Whether others may know that it is up: that is stored.
+    pub(super) told: bool,
     /// Why it crashed last, for `list`.
     pub(super) why: String,
 }
 
 impl Server {
     pub(super) fn new(record: ServerRecord) -> Self {
-        let floor = record.reserved;
+        let (floor, told) = (record.reserved, record.up);
         Self {
             record,
             run: Run::Idle,
@@ -102,6 +104,7 @@ impl Server {
             crashes: Crashes::default(),
             cpus: None,
             status: String::new(),
+            told,
             why: String::new(),
         }
     }

@@ -22,6 +22,10 @@ pub(super) enum Deferred {
     Launch(String, Incarnation),
     /// Welcome the server on this link, if it is still there.
     Welcome(String, LinkId),
+    /// Tell the others that this incarnation is up, if it still is.
+    Announce(String, Incarnation),
+    /// Tell everybody that all servers are up.
+    AllStarted,
     /// Tell this server to stop, if it still should.
     Stop(String),
     /// Answer.
@@ -75,6 +79,7 @@ impl Deferred {
         match (self, earlier) {
             (Self::Launch(a, _), Self::Launch(b, _))
             | (Self::Welcome(a, _), Self::Welcome(b, _))
+            | (Self::Announce(a, _), Self::Announce(b, _))
             | (Self::Stop(a), Self::Stop(b)) => a == b,
             _ => false,
         }
@@ -147,6 +152,8 @@ impl Machine {
                 match deferred {
                     Deferred::Launch(id, incarnation) => self.launch_now(now, &id, incarnation),
                     Deferred::Welcome(id, link) => self.welcome(now, &id, link),
+                    Deferred::Announce(id, incarnation) => self.announce_now(now, &id, incarnation),
+                    Deferred::AllStarted => self.tell_all_started(),
                     Deferred::Stop(id) => self.stop_now(now, &id),
                     Deferred::Reply(ticket, response) => {
                         self.actions.push(Action::Reply { ticket, response })

@@ -43,6 +43,31 @@ fn recorded_before_welcomed() {
 }
 
 #[test]
+fn written_before_others_hear_that_a_server_is_up() {
+    let heard = |world: &World, wanted: fn(&Message) -> bool| {
+        world.count(|action| matches!(action, Action::Broadcast { message, .. } if wanted(message)))
+    };
+    let added = |message: &Message| matches!(message, Message::Servers { added, .. } if !added.is_empty());
+    let all_started = |message: &Message| matches!(message, Message::AllStarted);
+    let mut world = World::start(vec![def("a", true)]);
+    let link = world.register(world.registration("a", Phase::Starting));
+    world.store_works = false;
+    world.says(link, Phase::Up);
+    world.pass(MINUTE);
+    assert_eq!(world.shown("a"), ServerState::Up);
+    assert_eq!((heard(&world, added), heard(&world, all_started)), (0, 0));
+    world.answer_store(Ok(()));
+    world.store_works = true;
+    world.pass(MINUTE);
+    assert!(world.stored.as_ref().unwrap().servers[0].up);
+    assert_eq!((heard(&world, added), heard(&world, all_started)), (1, 1));
+    let order = |wanted: fn(&Message) -> bool| {
+        world.log.iter().position(|a| matches!(a, Action::Broadcast { message, .. } if wanted(message)))
+    };
+    assert!(order(added) < order(all_started), "who hears that all are up knows them");
+}
+
+#[test]
 fn written_before_stopped_or_killed() {
     for request in [Request::Stop(select("a")), Request::Kill(select("a"))] {
         let mut world = World::started(vec![def("a", true)]);
