@@ -10,8 +10,12 @@ use crate::wire::{Message, Response};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// How long the store may take to note the end, then the standbys to go, then the store to forget the cluster.
+/// How long the store may take to note the end, and then the standbys to go.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long the store may take to forget the cluster: no server waits for it any more, and a disk
+/// under load has been seen to hold a write up for 6 s.
+const FORGETTING: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wave {
@@ -107,7 +111,7 @@ impl Machine {
                 Wave::Frontends if !self.any_live(|server| server.record.def.frontend) => Wave::Backends,
                 Wave::Backends if !self.any_live(|_| true) => Wave::Standbys { until: now + PATIENCE },
                 Wave::Standbys { until } if self.standbys.is_empty() || until <= now => {
-                    Wave::Over { until: now + PATIENCE }
+                    Wave::Over { until: now + FORGETTING }
                 }
                 Wave::Over { until } if until <= now => {
                     // The store does not answer: the next master finds an ended cluster all the same.
