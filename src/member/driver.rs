@@ -79,11 +79,12 @@ pub(crate) async fn run(
         status: String::new(),
         epoch: launch.epoch,
         rss_bytes: local::rss_bytes(),
+        age: Duration::ZERO,
     };
     let (events, incoming) = bounded(256);
     listen_to_all(&app, coordinator, &events)?;
     let mut driver = Driver {
-        machine: Machine::new(register, fastrand::u64(..)),
+        machine: Machine::new(Instant::now(), register, fastrand::u64(..)),
         link: MasterLink::new(runtime, config.clone(), events.clone()),
         peer_config: config,
         app,

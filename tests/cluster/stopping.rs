@@ -131,10 +131,14 @@ fn a_hook_that_overruns_is_cut_off_reported_and_the_next_steps_go_on() {
         {"id": "chat-1", "hooks": ["note", "overrun"], "components": 1, "stop-timeout": 1},
     ]}));
     cluster.start();
-    let asked = Instant::now();
-    assert_eq!(cluster.cli(&["stop", "chat-1"]).ok(), "stopped: chat-1\n");
-    let took = Instant::now().saturating_since(asked);
-    assert!((1000..6000).contains(&took.as_millis()), "{took:?}");
+    let stop = cluster.run(cluster.command(&["stop", "chat-1"]));
+    // From here on nothing depends on the disk.
+    wait_until("the hook has begun", || cluster.has_note("chat-1 1 hook 2 overrun"));
+    let begun = Instant::now();
+    wait_until("the component is stopped", || cluster.has_note("chat-1 1 c1 stop"));
+    let took = Instant::now().saturating_since(begun);
+    assert!((500..5000).contains(&took.as_millis()), "stop-timeout is 1 s: {took:?}");
+    assert_eq!(stop.end().ok(), "stopped: chat-1\n");
     assert!(cluster.place_of("chat-1 1 hook 2 overrun") < cluster.place_of("chat-1 1 c1 stop"));
     assert!(!cluster.has_note("chat-1 1 hook 2 done"));
     let log = cluster.log("chat-1");
@@ -162,10 +166,13 @@ fn a_hook_that_blocks_its_thread_ends_by_force() {
     ]}));
     cluster.start();
     let before = cluster.list();
-    let asked = Instant::now();
-    assert_eq!(cluster.cli(&["stop", "chat-1"]).ok(), "stopped: chat-1\n");
-    let took = Instant::now().saturating_since(asked);
+    let stop = cluster.run(cluster.command(&["stop", "chat-1"]));
+    wait_until("the hook has begun", || cluster.has_note("chat-1 1 hook 1 block"));
+    let begun = Instant::now();
+    wait_until("its process is gone", || !is_alive(before.pid("chat-1")));
+    let took = Instant::now().saturating_since(begun);
     assert!(took < Duration::from_secs(12), "stop-timeout and a little: {took:?}");
+    assert_eq!(stop.end().ok(), "stopped: chat-1\n");
     let after = cluster.list();
     assert!(after.is("chat-1", ServerState::Stopped));
     assert!(!is_alive(before.pid("chat-1")));

@@ -83,6 +83,7 @@ impl Machine {
         let old_link = server.link.replace(link);
         server.welcomed = false;
         server.cpus = register.cpus.clone();
+        server.born = Some(now.saturating_sub(register.age));
         server.status = register.status.clone();
         server.phase = register.phase;
         server.record.failed = None;

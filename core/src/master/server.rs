@@ -67,6 +67,8 @@ pub(super) struct Server {
     pub(super) welcomed: bool,
     pub(super) phase: Phase,
     pub(super) launched_at: Option<Instant>,
+    /// When a process that this reign has not launched began, as it says itself.
+    pub(super) born: Option<Instant>,
     /// Whether a launch was ordered and is not answered yet.
     pub(super) ordered: bool,
     /// Whether it is being found out if the process of an earlier reign still runs.
@@ -96,6 +98,7 @@ impl Server {
             welcomed: false,
             phase: Phase::Starting,
             launched_at: None,
+            born: None,
             ordered: false,
             adopting: false,
             adopted: false,
@@ -118,6 +121,7 @@ impl Server {
         self.adopted = false;
         self.ordered = false;
         self.adopting = false;
+        self.born = None;
     }
 
     /// Whether a process of it runs, as far as anybody knows.
@@ -200,6 +204,7 @@ impl Server {
             restarts: record.restarts,
             uptime_ms: self
                 .launched_at
+                .or(self.born)
                 .filter(|_| live.is_some())
                 .map(|at| u64::try_from(now.saturating_since(at).as_millis()).unwrap_or(u64::MAX)),
             rss_bytes: None,

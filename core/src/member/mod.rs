@@ -92,6 +92,7 @@ enum Link {
 pub struct Machine {
     register: Register,
     leader: Option<LeaderInfo>,
+    born: Instant,
     link: Link,
     failures: u32,
     /// When it gives up, unless it has been welcomed.
@@ -103,10 +104,11 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// An agent that introduces its server with `register`.
+    /// An agent that introduces its server, which begins `now`, with `register`.
     #[must_use]
-    pub fn new(register: Register, seed: u64) -> Self {
+    pub fn new(now: Instant, register: Register, seed: u64) -> Self {
         Self {
+            born: now,
             register,
             leader: None,
             link: Link::Down { retry_at: Instant::default() },
@@ -129,6 +131,7 @@ impl Machine {
             Input::Connected(_) if self.link != Link::Connecting => {}
             Input::Connected(true) => {
                 self.link = Link::Registering;
+                self.register.age = now.saturating_since(self.born);
                 actions.push(Action::Send(Message::Register(self.register.clone())));
             }
             Input::Disconnected if matches!(self.link, Link::Down { .. } | Link::Refused) => {}

@@ -18,8 +18,9 @@ fn agent() -> Machine {
         status: String::new(),
         epoch: Epoch(1),
         rss_bytes: 0,
+        age: Duration::ZERO,
     };
-    Machine::new(register, 1)
+    Machine::new(at(0), register, 1)
 }
 
 fn leader(port: u16, epoch: u64) -> Input {

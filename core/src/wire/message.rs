@@ -137,6 +137,8 @@ pub struct Register {
     pub epoch: Epoch,
     /// Its resident memory, in bytes.
     pub rss_bytes: u64,
+    /// How long ago it began.
+    pub age: Duration,
 }
 
 /// A master's answer to a registration.

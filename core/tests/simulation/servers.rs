@@ -4,6 +4,7 @@ use crate::masters::Arrival;
 use crate::network::{Peer, Side};
 use crate::world::{Event, MS, SECOND, Time, World};
 use core::mem;
+use core::time::Duration;
 use tangelo_core::Exit;
 use tangelo_core::config::Incarnation;
 use tangelo_core::coordinator::Epoch;
@@ -85,6 +86,7 @@ impl World {
 
     pub(crate) fn boot_process(&mut self, pid: u32) {
         let seed = self.serial();
+        let now = self.instant();
         let Some(process) = self.processes.get_mut(&pid).filter(|process| process.alive) else { return };
         if process.frozen {
             self.after(50 * MS, Event::ProcessBoots { pid });
@@ -99,8 +101,9 @@ impl World {
             status: String::new(),
             epoch: Epoch(0),
             rss_bytes: 0,
+            age: Duration::ZERO,
         };
-        process.agent = Some(member::Machine::new(register, seed));
+        process.agent = Some(member::Machine::new(now, register, seed));
         self.after(MS, Event::Observe { pid });
     }
 

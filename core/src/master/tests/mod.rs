@@ -173,6 +173,7 @@ impl World {
             status: String::new(),
             epoch: Epoch(0),
             rss_bytes: 0,
+            age: Duration::ZERO,
         }
     }
 

@@ -63,6 +63,7 @@ fn a_process_may_register_before_its_launch_is_answered() {
         status: String::new(),
         epoch: Epoch(0),
         rss_bytes: 0,
+        age: Duration::ZERO,
     };
     let link = world.register(register.clone());
     assert!(world.welcomed(link));

@@ -18,6 +18,7 @@ fn unrecorded(world: &World, id: &str, incarnation: u64) -> Register {
         status: String::new(),
         epoch: Epoch(world.machine.epoch.0 - 1),
         rss_bytes: 0,
+        age: Duration::ZERO,
     }
 }
 
