@@ -5,7 +5,9 @@ use super::events::{Event, MasterEvent};
 use super::process::{Master, Outcome};
 use super::requests::forward;
 use crate::link::{LinkConfig, connect};
+use crate::time::until;
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use async_channel::Sender;
 use core::time::Duration;
@@ -14,11 +16,15 @@ use tangelo_core::coordinator::{Candidate, LeaderInfo};
 use tangelo_core::master::Mode;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::{Message, Role};
-use tangelo_core::{Coordinator, Leadership, Result};
+use tangelo_core::{Coordinator, Instant, Leadership, Result};
 use tracing::{debug, info, warn};
 
 /// The pause before a standby tries again to link with the same leader.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// How long a link may be early, and how many may be.
+const EARLY: Duration = Duration::from_millis(500);
+const MANY_EARLY: usize = 1024;
 
 /// How following has ended.
 pub(super) enum Followed {
@@ -51,18 +57,28 @@ impl Master {
         }));
         let coordinator = Arc::clone(&self.options.coordinator);
         let mut campaign = coordinator.campaign(self.candidate());
-        let incoming = self.incoming.clone();
+        let (incoming, runtime) = (self.incoming.clone(), Arc::clone(&self.runtime));
+        let mut early = Early::default();
         loop {
-            let won = async { Err(campaign.as_mut().await) };
-            let event = match future::or(won, async { Ok(incoming.recv().await) }).await {
-                Err(won) => return won.map(Followed::Won),
-                Ok(event) => event,
+            let event = async { Step::Event(incoming.recv().await.ok()) };
+            let expired = async {
+                until(&runtime, early.deadline()).await;
+                Step::Expired
             };
-            // We hold a sender too, so there is always an event.
-            match event {
-                Ok(Event::Interrupt) | Err(_) => return Ok(Followed::Left(Outcome::Left)),
-                Ok(Event::Ended) => return Ok(Followed::Left(Outcome::ClusterEnded)),
-                Ok(event) => self.standby_takes(event),
+            let won = async { Step::Won(campaign.as_mut().await) };
+            match future::or(won, future::or(event, expired)).await {
+                Step::Won(leadership) => {
+                    early.hand_over(&self.events);
+                    return leadership.map(Followed::Won);
+                }
+                // We hold a sender too, so there is always an event.
+                Step::Event(Some(Event::Interrupt) | None) => return Ok(Followed::Left(Outcome::Left)),
+                Step::Event(Some(Event::Ended)) => return Ok(Followed::Left(Outcome::ClusterEnded)),
+                Step::Event(Some(Event::Linked(link, inbox, hello))) if hello.role != Role::Admin => {
+                    early.keep(Event::Linked(link, inbox, hello));
+                }
+                Step::Event(Some(event)) => self.standby_takes(event),
+                Step::Expired => early.expire(),
             }
         }
     }
@@ -70,10 +86,9 @@ impl Master {
     /// What a standby does with what comes in.
     fn standby_takes(&mut self, event: Event) {
         match event {
-            Event::Linked(link, inbox, hello) if hello.role == Role::Admin => {
+            Event::Linked(link, inbox, _) => {
                 self.links.insert(link, inbox);
             }
-            Event::Linked(link, ..) => link.close("this master is a standby: look for the leader"),
             Event::Message(link, Message::Request { id, request }) => {
                 if let Some(link) = self.links.get(link).cloned() {
                     let leaders = self.options.coordinator.observe();
@@ -88,6 +103,50 @@ impl Master {
                 (self.options.observer)(&MasterEvent::Standby(&leader));
             }
             Event::Reign(..) | Event::Ended | Event::Interrupt => {}
+        }
+    }
+}
+
+/// What ends a wait of a standby.
+enum Step {
+    Won(Result<Box<dyn Leadership>>),
+    Event(Option<Event>),
+    Expired,
+}
+
+/// Links of servers and masters that have heard of this reign before it has begun here: they wait
+/// for it a moment. Those that only have an old address are turned away then.
+#[derive(Default)]
+struct Early(VecDeque<(Instant, Event)>);
+
+impl Early {
+    fn keep(&mut self, linked: Event) {
+        self.0.push_back((Instant::now() + EARLY, linked));
+        if self.0.len() > MANY_EARLY {
+            self.turn_away();
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.0.front().map(|(until, _)| *until)
+    }
+
+    fn expire(&mut self) {
+        while self.deadline().is_some_and(|until| until <= Instant::now()) {
+            self.turn_away();
+        }
+    }
+
+    fn turn_away(&mut self) {
+        if let Some((_, Event::Linked(link, ..))) = self.0.pop_front() {
+            link.close("this master is a standby: look for the leader");
+        }
+    }
+
+    /// The reign begins. A link that does not fit among the events is dropped, and comes again.
+    fn hand_over(self, events: &Sender<Event>) {
+        for (_, linked) in self.0 {
+            let _ = events.try_send(linked);
         }
     }
 }
