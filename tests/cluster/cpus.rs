@@ -1,8 +1,8 @@
 //! Servers bound to CPUs.
 
 use crate::support::{Cluster, Look, Signal, signal, trials};
+use alloc::collections::BTreeSet;
 use serde_json::json;
-use std::collections::BTreeSet;
 use std::fs;
 
 trials![

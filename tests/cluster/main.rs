@@ -3,6 +3,8 @@
 //! This binary is the tests, and, with [`app::VARIABLE`] set, the application that they run: master,
 //! servers and command line, as a user's binary is.
 
+extern crate alloc;
+
 mod app;
 mod support;
 

@@ -6,13 +6,13 @@ use super::process::{command_line, kill, of_dir};
 use super::running::{Finished, Running};
 use super::wait::{DEADLINE, SELDOM, wait_until, within, within_every};
 use crate::app;
+use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use core::fmt::Write;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::rc::Rc;
 use tangelo::core::wire::Listing;
 use tempfile::TempDir;
 
