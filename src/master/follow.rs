@@ -10,6 +10,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use async_channel::Sender;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use futures_lite::{StreamExt, future};
 use tangelo_core::coordinator::{Candidate, LeaderInfo};
@@ -46,6 +47,7 @@ impl Master {
             coordinator: Arc::clone(&self.options.coordinator),
             candidate: self.candidate(),
             events: self.events.clone(),
+            heard: Arc::clone(&self.heard),
         };
         // Following ends with the guard.
         let (_guard, ended) = async_channel::bounded::<()>(1);
@@ -158,6 +160,7 @@ struct Follower {
     coordinator: Arc<dyn Coordinator>,
     candidate: Candidate,
     events: Sender<Event>,
+    heard: Arc<AtomicBool>,
 }
 
 impl Follower {
@@ -183,6 +186,7 @@ impl Follower {
                 }
             };
             if let Some(leader) = future::or(changed, following).await {
+                self.heard.fetch_or(leader.is_some(), Ordering::AcqRel);
                 current = leader;
             }
         }

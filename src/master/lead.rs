@@ -8,6 +8,7 @@ use crate::time::until;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 use futures_lite::future;
 use std::collections::HashMap;
@@ -50,6 +51,9 @@ impl Master {
     /// If the stored state cannot be read, and only a person can mend it.
     pub(super) async fn lead(&mut self, leadership: Arc<dyn Leadership>) -> Result<ReignEnd> {
         let Some(stored) = self.load(&leadership).await? else { return Ok(ReignEnd::SteppedDown) };
+        // A cluster that had ended before this process heard of any is history: a new one begins.
+        let heard = self.heard.load(Ordering::Acquire);
+        let stored = stored.filter(|state| heard || !state.ended);
         let epoch = leadership.epoch();
         let setup = Setup {
             mode: self.options.mode,

@@ -7,6 +7,7 @@ use super::port;
 use crate::link::{LinkConfig, Secret, Server, serve};
 use alloc::sync::Arc;
 use async_channel::{Receiver, Sender, bounded};
+use core::sync::atomic::AtomicBool;
 use futures_lite::StreamExt;
 use std::path::PathBuf;
 use tangelo_core::config::{MasterDef, ServerDef};
@@ -66,6 +67,9 @@ pub(crate) struct Master {
     pub(super) links: Links,
     pub(super) events: Sender<Event>,
     pub(super) incoming: Receiver<Event>,
+    /// Whether this process has ever heard of another leader: then the end of a cluster that it
+    /// finds was the end of its own.
+    pub(super) heard: Arc<AtomicBool>,
     /// Keeps the port open.
     _server: Server,
 }
@@ -89,7 +93,16 @@ impl Master {
             Box::pin(async move { drop(to.send(Event::Linked(link, inbox, hello)).await) })
         });
         let links = Links::new(Arc::clone(&runtime), events.clone());
-        Ok(Self { options, runtime, link_config, links, events, incoming, _server: server })
+        Ok(Self {
+            options,
+            runtime,
+            link_config,
+            links,
+            events,
+            incoming,
+            heard: Arc::default(),
+            _server: server,
+        })
     }
 
     /// Stands for election, and leads whenever it has won, until it is told to go.

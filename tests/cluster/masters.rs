@@ -21,7 +21,7 @@ trials![
     a_standby_that_leaves_changes_nothing,
     the_leader_of_master_leaves_and_the_cluster_goes_on,
     several_masters_in_one_directory_started_at_once_elect_one,
-    a_master_for_an_empty_directory_waits_for_servers_to_be_started,
+    a_master_that_comes_first_begins_the_cluster_before_and_after_a_stop,
     ctrl_c_on_a_standby_leaves_the_cluster_alone,
     a_lone_leader_thawed_past_its_lease_leads_anew_and_touches_no_server,
     a_frozen_leader_is_an_error_for_commands_and_nobody_waits_for_ever,
@@ -332,14 +332,20 @@ fn several_masters_in_one_directory_started_at_once_elect_one() {
     assert!(masters.iter().all(|master| master.end().code == Some(0)));
 }
 
-fn a_master_for_an_empty_directory_waits_for_servers_to_be_started() {
+fn a_master_that_comes_first_begins_the_cluster_before_and_after_a_stop() {
     let cluster = Cluster::new(servers());
-    let master = cluster.master(&["master"]);
-    master.says("leading: ");
-    let second = cluster.master(&["start"]);
-    second.says("standby: ");
-    cluster.end();
-    assert_eq!(master.end().code, Some(0));
+    for _ in 0..2 {
+        // No order of starting is wrong, and a cluster that was stopped is history.
+        let master = cluster.master(&["master"]);
+        master.says("leading: ");
+        let second = cluster.master(&["start"]);
+        second.says("standby: ");
+        leads(&cluster, master.pid());
+        assert_eq!(cluster.cli(&["stop"]).code, Some(0));
+        assert_eq!(master.end().code, Some(0));
+        assert_eq!(second.end().code, Some(0));
+    }
+    cluster.assert_gone();
 }
 
 fn ctrl_c_on_a_standby_leaves_the_cluster_alone() {
