@@ -1,8 +1,8 @@
 //! Deadlines for futures, on whatever runtime.
 
+use alloc::sync::Arc;
 use core::time::Duration;
 use futures_lite::future;
-use alloc::sync::Arc;
 use tangelo_core::Instant;
 use tangelo_core::runtime::Runtime;
 
