@@ -20,4 +20,5 @@ pub mod coordinator;
 pub mod runtime;
 #[cfg(target_os = "linux")]
 pub mod supervisor;
+mod suite;
 mod tools;

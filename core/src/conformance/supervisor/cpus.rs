@@ -91,15 +91,16 @@ pub async fn every_thread_has_the_mask(bench: &Bench, program: &str, args: &[&st
 const WITH_THREADS: &str = "TANGELO_CONFORMANCE_WITH_THREADS";
 const THREADS: usize = 8;
 
-/// In the child of [`every_thread_has_the_mask`]: makes threads and waits to be killed. Elsewhere
-/// it returns at once, so that it can be a `#[test]`, and the test binary its own child.
-pub fn wait_with_threads() {
+/// In the child of [`every_thread_has_the_mask`]: makes threads, waits to be killed, and returns
+/// true. Elsewhere it returns false at once, so that a test can be its own child.
+pub fn wait_with_threads() -> bool {
     if std::env::var_os(WITH_THREADS).is_none() {
-        return;
+        return false;
     }
     let threads: Vec<_> =
         (0..THREADS).map(|_| thread::spawn(|| thread::park_timeout(Duration::from_secs(60)))).collect();
     for thread in threads {
         let _ = thread.join();
     }
+    true
 }
