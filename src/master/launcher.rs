@@ -7,18 +7,23 @@ use crate::program::own_file;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use async_channel::Sender;
+use core::time::Duration;
+use std::io;
 use std::path::{Path, PathBuf};
-use tangelo_core::config::{Incarnation, ServerDef, Timing};
+use tangelo_core::config::{Incarnation, ServerDef, Timing, is_loopback};
 use tangelo_core::coordinator::LeadershipState;
 use tangelo_core::master::Input;
 use tangelo_core::process::{Exit, LaunchSpec, LogSpec, ProcessRef, Signal};
 use tangelo_core::runtime::Runtime;
-use tangelo_core::{CpuSet, ErrorKind, Instant, Leadership, Result, Supervisor};
+use tangelo_core::{CpuSet, Error, ErrorKind, Instant, Leadership, Result, Supervisor};
 use tracing::{debug, warn};
 
 /// A log is rotated at this size, in bytes, and so many old ones are kept.
 const LOG_BYTES: u64 = 10 << 20;
 const LOG_KEEP: u32 = 5;
+
+/// How often a launch that waits for the leadership looks again.
+const PAST_DEADLINE: Duration = Duration::from_millis(50);
 
 /// Where the output of a server or master goes.
 pub(crate) fn log_spec(dir: &Path, id: &str) -> LogSpec {
@@ -61,12 +66,14 @@ impl Launcher {
         let spec = self.spec(def, cpus, incarnation);
         let order = self.order();
         self.runtime.spawn(Box::pin(async move {
-            if !may_act(&*order.leadership) {
-                warn!(server = %id, "not launched: the leadership's deadline has passed");
-                return;
-            }
-            let result = match spec {
-                Ok(spec) => order.supervisor.launch(spec).await,
+            let result = match order.check_host(spec).await {
+                Ok(spec) => {
+                    if !order.may_launch().await {
+                        warn!(server = %id, "not launched: the leadership is lost");
+                        return;
+                    }
+                    order.supervisor.launch(spec).await
+                }
                 Err(error) => Err(error),
             };
             let process = result.as_ref().ok().cloned();
@@ -110,6 +117,7 @@ impl Launcher {
 
     fn order(&self) -> Order {
         Order {
+            runtime: Arc::clone(&self.runtime),
             supervisor: Arc::clone(&self.supervisor),
             leadership: Arc::clone(&self.leadership),
             events: self.events.clone(),
@@ -143,12 +151,44 @@ fn may_act(leadership: &dyn Leadership) -> bool {
 
 /// What the task that carries out one order needs.
 struct Order {
+    runtime: Arc<dyn Runtime>,
     supervisor: Arc<dyn Supervisor>,
     leadership: Arc<dyn Leadership>,
     events: Sender<Event>,
 }
 
 impl Order {
+    /// Waits until the leader may act, which a coordinator that answers again can bring about;
+    /// false once it leads no longer.
+    async fn may_launch(&self) -> bool {
+        while self.leadership.state() != LeadershipState::Lost {
+            if may_act(&*self.leadership) {
+                return true;
+            }
+            self.runtime.sleep(PAST_DEADLINE).await;
+        }
+        false
+    }
+
+    /// This supervisor launches here: a server of another host would only fail to open its port.
+    async fn check_host(&self, spec: Result<LaunchSpec>) -> Result<LaunchSpec> {
+        let spec = spec?;
+        if is_loopback(&spec.host) {
+            return Ok(spec);
+        }
+        match self.runtime.listen(&spec.host, 0).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                let message = format!(
+                    "host {} is not this machine, and servers are launched on the master's machine only",
+                    spec.host
+                );
+                Err(Error::new(ErrorKind::Unsupported, message))
+            }
+            // A name that cannot be looked up now is the server's own affair.
+            _ => Ok(spec),
+        }
+    }
+
     async fn answer(&self, input: Input) {
         // If nobody takes events any more, the process ends.
         let _ = self.events.send(Event::Reign(self.leadership.epoch(), input)).await;

@@ -20,6 +20,7 @@ trials![
     thirty_servers_start,
     a_cluster_starts_again_after_its_end,
     a_cluster_killed_whole_starts_again,
+    a_server_of_another_host_is_not_launched_here,
 ];
 
 fn chat_cluster() -> Cluster {
@@ -234,5 +235,17 @@ fn a_cluster_killed_whole_starts_again() {
     for server in &after.servers {
         assert!(server.incarnation.0 > before.incarnation(&server.id), "a new life: {server:?}");
     }
+    cluster.end();
+}
+
+fn a_server_of_another_host_is_not_launched_here() {
+    // TEST-NET-1 of RFC 5737: nobody's address.
+    let servers = json!({"chat": [{"id": "chat-1"}, {"id": "far", "host": "192.0.2.1"}]});
+    let cluster = Cluster::with(servers, json!({"secret": "sixteen bytes at least"}));
+    let master = cluster.run_master(cluster.command(&["start"]));
+    master.says("1 servers are up, 1 failed");
+    let far = cluster.list().server("far").clone();
+    assert_eq!((far.state, far.pid), (ServerState::Failed, None));
+    assert!(far.detail.contains("192.0.2.1 is not this machine"), "{}", far.detail);
     cluster.end();
 }
