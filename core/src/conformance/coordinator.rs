@@ -3,12 +3,11 @@
 //! ```no_run
 //! # use std::sync::Arc;
 //! # use tangelo_core::{BoxFuture, Coordinator, runtime::Runtime};
-//! # fn my_coordinator() -> Arc<dyn Coordinator> { todo!() }
-//! # async fn example(runtime: Arc<dyn Runtime>) {
+//! # async fn conforms(runtime: Arc<dyn Runtime>, my_coordinator: fn() -> Arc<dyn Coordinator>) {
 //! use tangelo_core::conformance::coordinator::test_all;
 //!
 //! // Each call makes a coordinator of its own, as another master would have it, on one fresh cluster.
-//! let connect = || -> BoxFuture<'static, Arc<dyn Coordinator>> { Box::pin(async { my_coordinator() }) };
+//! let connect = || -> BoxFuture<'static, Arc<dyn Coordinator>> { Box::pin(async move { my_coordinator() }) };
 //! test_all(runtime, &connect).await;
 //! # }
 //! ```

@@ -8,17 +8,17 @@
 //! ```no_run
 //! # use std::sync::Arc;
 //! # use tangelo_core::runtime::Runtime;
-//! # fn my_runtime() -> Arc<dyn Runtime> { unimplemented!() }
+//! # fn my_runtime_conforms(my_runtime: Arc<dyn Runtime>) {
 //! use tangelo_core::conformance;
 //!
-//! let runtime = my_runtime();
-//! runtime.block_on(Box::pin(conformance::runtime::test_all(runtime.clone())));
+//! my_runtime.block_on(Box::pin(conformance::runtime::test_all(my_runtime.clone())));
+//! # }
 //! ```
 
 pub mod affinity;
 pub mod coordinator;
 pub mod runtime;
+mod suite;
 #[cfg(target_os = "linux")]
 pub mod supervisor;
-mod suite;
 mod tools;
