@@ -15,6 +15,10 @@ use core::time::Duration;
 /// The first and the longest pause after a failed store.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
+/// How long changes that nothing waits for are gathered: the end of a process, its successor's
+/// launch and its record then cost one store, and none of it competes with the launch itself.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// What is done once the state that it follows from is stored.
 #[derive(Debug)]
 pub(super) enum Deferred {
@@ -42,13 +46,19 @@ pub(super) struct Store {
     stored: u64,
     under_way: Option<u64>,
     retry_at: Option<Instant>,
+    gather_until: Option<Instant>,
     failures: u32,
     deferred: Vec<(u64, Deferred)>,
 }
 
 impl Store {
-    pub(super) const fn deadline(&self) -> Option<Instant> {
-        self.retry_at
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.retry_at.into_iter().chain(self.gather_until).min()
+    }
+
+    /// Whether something waits for a store.
+    fn is_waited_for(&self) -> bool {
+        self.deferred.iter().any(|(needs, _)| *needs > self.stored)
     }
 
     /// Of each kind and server only the latest waits, so that a store which fails for long piles nothing up.
@@ -173,7 +183,12 @@ impl Machine {
         if self.store.under_way.is_some() || self.store.stored >= self.store.version || retrying {
             return;
         }
-        self.store.retry_at = None;
+        let retries = self.store.retry_at.take().is_some();
+        let at_once = retries || self.store.is_waited_for();
+        if !at_once && now < *self.store.gather_until.get_or_insert(now + GATHER) {
+            return;
+        }
+        self.store.gather_until = None;
         let version = self.store.version;
         self.store.under_way = Some(version);
         let over = self.ending.as_ref().is_some_and(Ending::is_over);

@@ -120,6 +120,8 @@ fn a_link_stands_for_one_server() {
 #[test]
 fn what_a_server_says_before_its_welcome_is_acted_on_after_it() {
     let mut world = World::start(vec![def("a", true)]);
+    // The next incarnation is on record.
+    world.pass(Duration::from_secs(1));
     world.store_works = false;
     world.crash("a");
     let link = world.register(world.registration("a", Phase::Starting));

@@ -31,8 +31,11 @@ fn the_next_incarnation_is_reserved_ahead_so_a_restart_does_not_wait() {
 
 #[test]
 fn recorded_before_welcomed() {
-    let mut world = World::start(vec![def("a", true)]);
+    let mut world = World::started(vec![def("a", true), def("b", true)]);
+    world.pass(Duration::from_secs(1));
     world.store_works = false;
+    // A store is under way that knows nothing of what follows.
+    world.request(Request::Stop(select("b")));
     world.crash("a");
     let link = world.register(world.registration("a", Phase::Starting));
     world.answer_store(Ok(()));
