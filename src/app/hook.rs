@@ -1,6 +1,7 @@
 //! The user's code at the turns of a server's life.
 
 use super::{App, BoxError};
+use alloc::sync::Arc;
 use core::fmt;
 use tangelo_core::BoxFuture;
 
@@ -36,9 +37,14 @@ impl Hook {
         F: Fn(App) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
+        let hook = Arc::new(hook);
         Self(Box::new(move |app| {
-            let future = hook(app);
-            Box::pin(async move { future.await.into_result() })
+            let hook = Arc::clone(&hook);
+            // What the closure does before its first await is part of the future: it may panic as well.
+            Box::pin(async move {
+                let future = hook(app);
+                future.await.into_result()
+            })
         }))
     }
 
