@@ -133,13 +133,13 @@ impl App {
     /// Calls `then` with servers that have come up, also those that have come back in a new life.
     /// It runs on the link's task and must not block.
     pub fn on_servers_added(&self, then: impl Fn(&[ServerInfo]) + Send + Sync + 'static) -> &Self {
-        self.0.on_added.lock().push(Box::new(then));
+        self.0.on_added.lock().push(Arc::new(then));
         self
     }
 
     /// Calls `then` with servers that have gone. It runs on the link's task and must not block.
     pub fn on_servers_removed(&self, then: impl Fn(&[ServerInfo]) + Send + Sync + 'static) -> &Self {
-        self.0.on_removed.lock().push(Box::new(then));
+        self.0.on_removed.lock().push(Arc::new(then));
         self
     }
 
@@ -267,7 +267,68 @@ fn names(list: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::names;
+    use super::*;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    fn app() -> App {
+        let pairs = [("id", "a"), ("serverType", "chat"), ("host", "127.0.0.1"), ("port", "6050")];
+        let def = ServerDef::from_pairs_beside(pairs, core::iter::empty()).unwrap().remove(0);
+        let place = Place { dir: "/nowhere".into(), env: "test".into(), def, incarnation: Incarnation(1) };
+        App::new(place, crate::parts::runtime().unwrap())
+    }
+
+    /// Runs a task on the application's runtime.
+    fn run<T: Send>(app: &App, task: impl Future<Output = T> + Send) -> T {
+        let mut output = None;
+        app.runtime().block_on(Box::pin(async { output = Some(task.await) }));
+        output.unwrap()
+    }
+
+    #[test]
+    fn a_listener_may_add_another_and_one_that_panics_takes_nobody_with_it() {
+        let app = app();
+        let calls = Arc::new(AtomicUsize::new(0));
+        app.on_servers_added(|_| panic!("a listener that panics"));
+        let (inner, counted) = (app.clone(), Arc::clone(&calls));
+        app.on_servers_added(move |_| {
+            let counted = Arc::clone(&counted);
+            inner.on_servers_added(move |_| {
+                counted.fetch_add(1, Ordering::Relaxed);
+            });
+        });
+        let added = [ServerInfo { def: app.server().clone(), incarnation: Incarnation(1) }];
+        app.shared().servers_changed(&added, &[]);
+        assert_eq!(calls.load(Ordering::Relaxed), 0, "it was added too late for this change");
+        app.shared().servers_changed(&added, &[]);
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+        app.0.on_added.lock().clear();
+    }
+
+    #[test]
+    fn a_hook_that_panics_before_its_first_await_is_an_error() {
+        let app = app();
+        app.before_start(|app| {
+            assert!(app.extra("never").is_some(), "not there");
+            async {}
+        });
+        let error = run(&app, start(&app)).unwrap_err().to_string();
+        assert!(error.contains("a before-start hook failed: panicked: not there"), "{error}");
+
+        let ran = Arc::new(AtomicUsize::new(0));
+        app.before_stop(|app| {
+            assert!(app.extra("never").is_some(), "not there");
+            async {}
+        });
+        let counted = Arc::clone(&ran);
+        app.before_stop(move |_| {
+            let counted = Arc::clone(&counted);
+            async move {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        run(&app, stop(&app, Some(Duration::from_secs(10))));
+        assert_eq!(ran.load(Ordering::Relaxed), 1, "stopping goes on");
+    }
 
     #[test]
     fn lists_of_names_are_joined_by_bars() {

@@ -10,12 +10,15 @@ use crate::sync::Mutex;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::fmt;
+use core::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::sync::OnceLock;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::ServerInfo;
 use tangelo_core::{Error, ErrorKind, Result};
+use tracing::error;
 
-pub(super) type Listener = Box<dyn Fn(&[ServerInfo]) + Send + Sync>;
+pub(super) type Listener = Arc<dyn Fn(&[ServerInfo]) + Send + Sync>;
 
 /// The application behind its handles.
 pub(crate) struct Shared {
@@ -87,8 +90,16 @@ impl Shared {
             }
         }
         let tell = |listeners: &Mutex<Vec<Listener>>, changed: &[ServerInfo]| {
-            if !changed.is_empty() {
-                listeners.lock().iter().for_each(|listener| listener(changed));
+            if changed.is_empty() {
+                return;
+            }
+            // No lock is held while they run: a listener may add another one.
+            let listeners = listeners.lock().clone();
+            for listener in listeners {
+                // One that panics takes neither the others nor the server with it.
+                if catch_unwind(AssertUnwindSafe(|| listener(changed))).is_err() {
+                    error!("a listener for added or removed servers panicked");
+                }
             }
         };
         tell(&self.on_removed, removed);
