@@ -85,8 +85,16 @@ async fn answer_all(runtime: Arc<dyn Runtime>, remotes: Remotes, link: Link, mut
         let (remotes, link) = (remotes.clone(), link.clone());
         runtime.spawn(Box::pin(async move {
             let answer = remotes.answer(link.peer().id.clone(), call).await;
+            let id = answer.id;
+            if let Err(error) = link.send(Message::Return(answer)).await
+                && error.kind() == ErrorKind::Invalid
+            {
+                // Whoever asked must not wait in vain for what is too large to be sent.
+                let message = format!("its answer cannot be sent: {}", error.message());
+                let result = Err((ErrorKind::Invalid, message));
+                let _ = link.send(Message::Return(Return { id, result })).await;
+            }
             // A caller that has gone needs no answer.
-            let _ = link.send(Message::Return(answer)).await;
             drop(slot);
         }));
     }

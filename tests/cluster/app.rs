@@ -49,6 +49,7 @@ pub(crate) fn configure(app: &App) {
             Ok(Vec::new())
         }
     });
+    app.remote("huge", |_, _| async { Ok(vec![0; 9 << 20]) });
     app.remote("panic", |_, _| async { panic!("on demand") });
     for (what, added) in [("added", true), ("removed", false)] {
         let noting = app.clone();

@@ -126,6 +126,7 @@ fn calls_that_cannot_be_answered_say_why() {
     for (order, expected) in [
         ("call chat-2 nothing 5000", "NotFound: there is no remote nothing"),
         ("call chat-2 panic 5000", "Io: remote panic panicked"),
+        ("call chat-2 huge 5000", "Invalid: its answer cannot be sent: a message of"),
         ("call chat-2 sleep 200", "Timeout: chat-2 has not answered sleep within 200 ms"),
         ("call chat-9 echo 5000", "NotFound: there is no server chat-9"),
         ("call chat-3 echo 5000", "NotFound: chat-3 takes no calls"),
