@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tangelo_core::config::{Incarnation, ServerDef, Timing, is_loopback};
 use tangelo_core::coordinator::LeadershipState;
 use tangelo_core::master::Input;
-use tangelo_core::process::{Exit, LaunchSpec, LogSpec, ProcessRef, Signal};
+use tangelo_core::process::{LaunchSpec, LogSpec, ProcessRef, Signal};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{CpuSet, Error, ErrorKind, Instant, Leadership, Result, Supervisor};
 use tracing::{debug, warn};
@@ -24,6 +24,9 @@ const LOG_KEEP: u32 = 5;
 
 /// How often a launch that waits for the leadership looks again.
 const PAST_DEADLINE: Duration = Duration::from_millis(50);
+
+/// How often a process that cannot be watched is tried again.
+const WATCH_AGAIN: Duration = Duration::from_secs(1);
 
 /// Where the output of a server or master goes.
 pub(crate) fn log_spec(dir: &Path, id: &str) -> LogSpec {
@@ -196,10 +199,17 @@ impl Order {
 
     /// Waits for the process's end and reports it.
     async fn wait(&self, id: String, incarnation: Incarnation, process: ProcessRef) {
-        let exit = self.supervisor.wait(&process).await.unwrap_or_else(|error| {
-            warn!(server = %id, %error, "cannot watch its process");
-            Exit::Unknown
-        });
+        let exit = loop {
+            match self.supervisor.wait(&process).await {
+                Ok(exit) => break exit,
+                Err(error) => warn!(server = %id, %error, "cannot watch its process; will go on trying"),
+            }
+            // Only certainty counts as death: what cannot be seen may well run, and must not run twice.
+            self.runtime.sleep(WATCH_AGAIN).await;
+            if self.leadership.state() == LeadershipState::Lost {
+                return;
+            }
+        };
         self.answer(Input::Exited { id, incarnation, exit }).await;
     }
 }
