@@ -17,8 +17,8 @@ use tangelo_core::master::{Action, ClusterState, Input, LinkId, Machine, Setup, 
 use tangelo_core::wire::{
     Hello, Listing, MasterRole, MasterRow, MasterState, Message, Request, Response, Role,
 };
-use tangelo_core::{Instant, Leadership, Result};
-use tracing::{debug, error, info, warn};
+use tangelo_core::{ErrorKind, Instant, Leadership, Result};
+use tracing::{debug, info, warn};
 
 /// How often a leader that is past its deadline looks whether it leads again.
 const PAST_DEADLINE: Duration = Duration::from_millis(50);
@@ -98,10 +98,9 @@ impl Master {
             match leadership.load().await {
                 Ok(bytes) => return bytes.as_deref().map(ClusterState::decode).transpose().map(Some),
                 Err(error) if error.is_temporary() => warn!(%error, "cannot load the cluster's state yet"),
-                Err(error) => {
-                    error!(%error, "cannot load the cluster's state");
-                    return Ok(None);
-                }
+                Err(error) if error.kind() == ErrorKind::Fenced => return Ok(None),
+                // Another reign would fare no better: to stand again at once would only turn in circles.
+                Err(error) => return Err(error),
             }
             self.runtime.sleep(PAST_DEADLINE).await;
         }
