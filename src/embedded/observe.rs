@@ -16,8 +16,8 @@ use tangelo_core::coordinator::LeaderInfo;
 use tangelo_core::runtime::{Readiness, Runtime};
 use tangelo_core::{BoxStream, Result};
 
-/// How often to look where no watch is possible: the directory is missing, or this user has used up
-/// `fs.inotify.max_user_instances` (128 by default).
+/// How often to look where no watch is possible (the directory is missing, or this user has used up
+/// `fs.inotify.max_user_instances`, 128 by default), and after the address could not be read.
 const POLL: Duration = Duration::from_millis(500);
 
 /// The leader now, then every change.
@@ -73,7 +73,16 @@ impl Observer {
             }
             match &self.watch {
                 Some(watch) => {
-                    if !watch.changed().await {
+                    // A failure that passes, as of too many open files, leaves no event behind.
+                    let again = self.last == Last::Failure;
+                    let retry = async {
+                        if !again {
+                            core::future::pending::<()>().await;
+                        }
+                        self.context.runtime.sleep(POLL).await;
+                        true
+                    };
+                    if !futures_lite::future::or(watch.changed(), retry).await {
                         self.watch = None;
                     }
                 }

@@ -34,6 +34,24 @@ fn a_damaged_address_is_an_error_and_the_stream_goes_on() {
 }
 
 #[test]
+fn a_failure_that_passes_without_an_event_does_not_deafen() {
+    run(|f| async move {
+        let coordinator = f.coordinator(500);
+        let elsewhere = f.run_dir.with_file_name("elsewhere");
+        std::fs::write(&elsewhere, "{").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, f.run_dir.join(LEADER)).unwrap();
+        let mut observed = coordinator.observe();
+        f.within("the error", observed.next()).await.unwrap().unwrap_err();
+        // It has failed again by now, and waits.
+        let mut next = observed.next();
+        assert!(futures_lite::future::poll_once(&mut next).await.is_none());
+        std::fs::write(&elsewhere, br#"{"id":"late","host":"127.0.0.1","port":1,"epoch":17}"#).unwrap();
+        let seen = f.within("the address", next).await.unwrap().unwrap();
+        assert_eq!(seen.map(|info| info.id).as_deref(), Some("late"));
+    });
+}
+
+#[test]
 fn an_observer_is_not_deaf_after_its_directory_was_removed_or_moved() {
     run(|f| async move {
         let coordinator = f.coordinator(200);
