@@ -70,6 +70,8 @@ impl MasterDef {
 
     fn set(&mut self, key: &str, value: &Value) -> Result<(), String> {
         const SHORTEST: Duration = Duration::from_millis(10);
+        // No coordinator takes a shorter one.
+        const SHORTEST_LEASE: Duration = Duration::from_millis(100);
         let ms = |low| value::time(value, Unit::Milliseconds, low);
         match key {
             "id" => {
@@ -92,7 +94,7 @@ impl MasterDef {
             "heartbeat-missed" => self.timing.heartbeat.missed = value::integer(value, 1, 1000)?,
             "reconnect-grace" => self.timing.reconnect_grace = ms(Duration::ZERO)?,
             "start-timeout" => self.timing.start_timeout = ms(SHORTEST)?,
-            "lease" => self.timing.lease = ms(SHORTEST)?,
+            "lease" => self.timing.lease = ms(SHORTEST_LEASE)?,
             "priority" => self.priority = value::integer(value, i32::MIN, i32::MAX)?,
             _ => drop(self.extra.insert(key.to_owned(), value.clone())),
         }

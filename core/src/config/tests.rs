@@ -344,6 +344,10 @@ fn a_wrong_master_says_where_and_what() {
             "1:26: expected a number of milliseconds from 10 to 86400000, found 1",
         ),
         (
+            r#"{"id": "m", "lease": 99}"#,
+            "1:22: expected a number of milliseconds from 100 to 86400000, found 99",
+        ),
+        (
             r#"{"development": []}"#,
             r#"1:17: expected the master's object, such as {"id": "master-server-1", …}, found a list"#,
         ),
