@@ -6,7 +6,7 @@ use core::fmt::Write as _;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tangelo_core::config::{ClusterConfig, Secret};
 use tangelo_core::{Error, ErrorKind, Result};
@@ -144,7 +144,12 @@ fn read(path: &Path) -> Result<Option<Secret>> {
 /// half of it behind: it gets its name only when it is whole.
 fn make(path: &Path) -> Result<()> {
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
-    fs::create_dir_all(dir).map_err(|error| Error::io(format_args!("make {}", dir.display()), error))?;
+    // For this user only: whoever could write there could replace the secret, and the lock of the leader.
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|error| Error::io(format_args!("make {}", dir.display()), error))?;
     let draft = dir.join(format!(".secret.{}.{:016x}", std::process::id(), fastrand::u64(..)));
     let linked = write_draft(&draft).and_then(|()| match fs::hard_link(&draft, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -238,6 +243,7 @@ mod tests {
             fs::read_dir(path.parent().unwrap()).unwrap().map(|f| f.unwrap().file_name()).collect();
         assert_eq!(files, ["secret"], "no drafts stay behind");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(obtain_file(&path).unwrap().expose(), secrets.first().unwrap(), "it stays the same");
     }
 
