@@ -24,6 +24,11 @@ pub(crate) fn obtain(dir: &Path, config: &ClusterConfig) -> Result<Secret> {
     obtain_or(std::env::var_os(VARIABLE), dir, config)
 }
 
+/// Whether the secret is the one of the environment variable.
+pub(crate) fn is_in_environment() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
 fn obtain_or(variable: Option<OsString>, dir: &Path, config: &ClusterConfig) -> Result<Secret> {
     match given(variable, config)? {
         Some(secret) => Ok(secret),

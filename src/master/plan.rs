@@ -76,6 +76,10 @@ impl Plan {
         }
         def.port = own.port.unwrap_or(def.port);
         let secret = secret::obtain(&context.dir, &config)?;
+        if secret::is_in_environment() {
+            // So the machine knows that it was set, and not made for loopback only.
+            config.master.secret = Some(secret.clone());
+        }
         let allowed = affinity.unwrap_or_default();
         Ok(Self { context, config, secret, configured_id, allowed, any_port: own.port.is_none() })
     }

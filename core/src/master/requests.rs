@@ -6,7 +6,7 @@ use super::io::{Action, Ticket};
 use super::server::{Order, Run, Server, Then};
 use super::state::ServerRecord;
 use super::store::Deferred;
-use crate::config::{MAX_SERVERS, ServerDef, check_cpus, check_servers};
+use crate::config::{MAX_SERVERS, ServerDef, check_cpus, check_servers, is_loopback};
 use crate::wire::{Listing, MasterRow, Request, Response, Selection};
 use crate::{Error, ErrorKind, Instant, Result};
 use alloc::collections::VecDeque;
@@ -185,6 +185,16 @@ impl Machine {
         let existing: Vec<ServerDef> = self.servers.iter().map(|server| server.record.def.clone()).collect();
         check_servers(&defs, &existing, &self.setup.master)?;
         check_cpus(&defs, &self.setup.allowed_cpus)?;
+        // As at the start: the secret that a master makes by itself is for loopback only.
+        let outer = defs.iter().find(|def| !is_loopback(&def.host));
+        if let Some(def) = outer.filter(|_| self.setup.master.secret.is_none()) {
+            let message = format!(
+                "server {}: host {} is beyond this machine's loopback, and the cluster was started without \
+                 TANGELO_SECRET or \"secret\" in master.json: stop it, set one, and start it again",
+                def.id, def.host
+            );
+            return Err(Error::new(ErrorKind::Denied, message));
+        }
         if defs.len() > MAX_SERVERS.saturating_sub(existing.len()) {
             let message = format!("the cluster would have more than {MAX_SERVERS} servers");
             return Err(Error::new(ErrorKind::Invalid, message));

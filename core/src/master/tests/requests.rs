@@ -1,6 +1,7 @@
 //! Requests of the command line: each is answered exactly once.
 
 use super::*;
+use crate::config::Secret;
 
 fn failed(world: &World, ticket: Ticket) -> Option<String> {
     match world.answer(ticket)? {
@@ -206,6 +207,19 @@ fn add_brings_a_server_in_once() {
     let twice = world.request(Request::Add(vec![def("c", true), def("c", true)]));
     assert!(failed(&world, twice).is_some());
     assert_eq!(world.machine.index("c"), None, "all or none");
+}
+
+#[test]
+fn a_server_beyond_loopback_is_not_added_without_a_secret() {
+    let outer = |id| ServerDef { host: "0.0.0.0".into(), ..def(id, true) };
+    let mut world = World::started(vec![def("a", true)]);
+    let ticket = world.request(Request::Add(vec![def("b", true), outer("c")]));
+    assert!(failed(&world, ticket).unwrap().starts_with("server c: host 0.0.0.0 is beyond"));
+    assert_eq!(world.machine.index("b"), None, "all or none");
+    world.machine.setup.master.secret = Secret::new("correct horse battery").ok();
+    let ticket = world.request(Request::Add(vec![outer("c")]));
+    world.up("c");
+    assert!(world.done(ticket));
 }
 
 #[test]
