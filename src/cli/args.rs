@@ -57,7 +57,11 @@ pub(super) enum Command {
     /// in order. Where a master is active already, this one launches nothing: it becomes a standby that
     /// takes over, servers and all, when the active one dies. With IDs, the active master starts these
     /// servers, which were stopped or have failed.
-    #[command(after_help = help::START)]
+    #[command(
+        after_help = help::START,
+        // A new master listens where master.json says; only whoever starts IDs has a master to ask.
+        mut_arg("port", |port| port.requires("ids").conflicts_with_all(["daemon", "server_type", "id"])),
+    )]
     Start(StartArgs),
     /// Run a standby master, which takes over when the active one dies
     ///
@@ -226,6 +230,7 @@ mod tests {
             "start -e production --dir /srv -D -t chat -i chat-server-1",
             "start --daemon --env production",
             "start chat-server-1 chat-server-2",
+            "start chat-server-1 --host 127.0.0.1 --port 3005",
             "master -e production --dir /srv --id m2 --host 10.0.0.1 --port 3006",
             "list",
             "list --json --host 127.0.0.1 --port 3005",
@@ -253,6 +258,8 @@ mod tests {
             ("list --port 70000", ErrorKind::ValueValidation),
             ("start a -D", ErrorKind::ArgumentConflict),
             ("start a -t chat", ErrorKind::ArgumentConflict),
+            ("start --port 3006", ErrorKind::MissingRequiredArgument),
+            ("start -D --host 127.0.0.1 --port 3006", ErrorKind::ArgumentConflict),
             ("add", ErrorKind::MissingRequiredArgument),
             ("init", ErrorKind::MissingRequiredArgument),
         ] {
