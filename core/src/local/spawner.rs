@@ -60,7 +60,7 @@ impl Spawner {
         thread::Builder::new()
             .name(String::from("tangelo-spawner"))
             .stack_size(STACK_BYTES)
-            .spawn(move || run(&*affinity, &requests))
+            .spawn(move || run(&*affinity, &Queue(requests)))
             .map_err(|e| Error::io("start the thread that launches processes", e))?;
         *queue = Some(sender.clone());
         Ok(sender)
@@ -72,9 +72,20 @@ pub(super) fn thread_ended() -> Error {
     Error::new(ErrorKind::Io, "the thread that launches processes has panicked; see its message on stderr")
 }
 
-fn run(affinity: &dyn Affinity, requests: &Receiver<Request>) {
+/// The thread's end of the queue. If it panics, what waits in there is told so, and not only when
+/// the next launch replaces the queue.
+struct Queue(Receiver<Request>);
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.0.close();
+        while self.0.try_recv().is_ok() {}
+    }
+}
+
+fn run(affinity: &dyn Affinity, requests: &Queue) {
     let mut mask = Mask::new();
-    while let Ok(Request { spec, reply }) = requests.recv_blocking() {
+    while let Ok(Request { spec, reply }) = requests.0.recv_blocking() {
         let outcome = mask.set(affinity, spec.cpus.as_ref()).and_then(|()| launch(&spec));
         // Nobody listens only if the runtime shuts down; the process runs on, as always.
         let _ = reply.try_send(outcome);
@@ -104,5 +115,57 @@ impl Mask {
             self.bound = false;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use core::task::{Context, Poll, Waker};
+
+    /// Panics as soon as the other end of the channel is gone.
+    #[derive(Debug)]
+    struct Broken(Receiver<()>);
+
+    impl Affinity for Broken {
+        fn allowed(&self) -> Result<CpuSet> {
+            Ok(CpuSet::default())
+        }
+
+        fn pin_current(&self, _: &CpuSet) -> Result<CpuSet> {
+            let _ = self.0.recv_blocking();
+            panic!("on purpose");
+        }
+
+        fn of(&self, _: u32) -> Result<CpuSet> {
+            Ok(CpuSet::default())
+        }
+    }
+
+    #[test]
+    fn launches_that_wait_behind_a_panic_are_answered() {
+        let (go, gone) = async_channel::bounded(1);
+        let spawner = Spawner::new(Arc::new(Broken(gone)));
+        let spec = || LaunchSpec {
+            host: String::from("here"),
+            program: String::from("/bin/true"),
+            args: Vec::new(),
+            env: Vec::new(),
+            log: None,
+            cpus: Some(CpuSet::one(0)),
+        };
+        let ask = || {
+            let launch = core::pin::pin!(spawner.launch(spec()));
+            match launch.poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(answer) => answer.unwrap(),
+                Poll::Pending => panic!("the queue has room"),
+            }
+        };
+        let answers = [ask(), ask(), ask()];
+        drop(go);
+        let (done, all) = std::sync::mpsc::channel();
+        thread::spawn(move || done.send(answers.map(|answer| answer.recv_blocking().is_err())));
+        assert_eq!(all.recv_timeout(core::time::Duration::from_secs(20)).unwrap(), [true; 3]);
     }
 }
