@@ -13,7 +13,8 @@ pub struct ProcessRef {
     pub host: String,
     /// Its process id there; also the id of its session and process group.
     pub pid: u32,
-    /// When it started, in clock ticks since boot (field 22 of proc_pid_stat(5)).
+    /// When it started: clock ticks since boot (field 22 of proc_pid_stat(5)) in the lower 40 bits,
+    /// and the first 24 bits of the boot's id above them, so that a reboot starts anew.
     pub start_time: u64,
 }
 

@@ -1,6 +1,7 @@
 //! The one line at the foot of the terminal that changes. Whoever prints goes through [`above`], so
 //! that no line tears it.
 
+use super::screen;
 use crate::sync::Mutex;
 use core::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -57,7 +58,9 @@ pub(super) struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        above(|| stderr().write(bytes))
+        let line = bytes.to_vec();
+        screen::show(move || drop(above(|| stderr().write_all(&line))));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -12,6 +12,7 @@ mod help;
 mod init;
 mod logs;
 mod masters;
+mod screen;
 mod story;
 mod table;
 mod tail;
@@ -21,9 +22,13 @@ use crate::member::Launch;
 use crate::program::{exit, serve};
 use args::{Cli, Command};
 use clap::FromArgMatches;
+use core::time::Duration;
 use std::path::Path;
 use std::process::ExitCode;
 use tangelo_core::Result;
+
+/// How long a screen that has stopped is waited for at the end.
+const SHOWN_WITHIN: Duration = Duration::from_secs(1);
 
 /// Parses the command line and does what it says.
 pub(crate) fn run(default_dir: &Path, configure: impl FnOnce(&App)) -> ExitCode {
@@ -33,7 +38,9 @@ pub(crate) fn run(default_dir: &Path, configure: impl FnOnce(&App)) -> ExitCode 
     if let Command::Serve(_) = cli.command {
         exit(Launch::from_environment().and_then(|launch| serve(dir, launch, configure)));
     }
-    match dispatch(&cli, dir) {
+    let done = dispatch(&cli, dir);
+    screen::flush(SHOWN_WITHIN);
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

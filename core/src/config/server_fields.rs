@@ -73,8 +73,11 @@ fn set(def: &mut ServerDef, key: &str, value: &Value, server_type: Option<&str>)
         "args" => def.args = value::args(value)?,
         "max-connections" => def.max_connections = Some(value::integer(value, 0, u32::MAX)?),
         "stop-timeout" => def.stop_timeout = value::time(value, Unit::Seconds, Duration::ZERO)?,
-        "max-restarts" => def.restart.max_restarts = value::integer(value, 0, u32::MAX)?,
-        "restart-window" => def.restart.window = value::time(value, Unit::Seconds, Duration::ZERO)?,
+        "max-restarts" => def.restart.max_restarts = value::integer(value, 0, 10_000)?,
+        // A window of nothing would forget every crash, and bound none.
+        "restart-window" => {
+            def.restart.window = value::time(value, Unit::Seconds, Duration::from_secs(1))?;
+        }
         "restart-delay" => def.restart.delay = value::time(value, Unit::Milliseconds, Duration::ZERO)?,
         "restart-max-delay" => {
             def.restart.max_delay = value::time(value, Unit::Milliseconds, Duration::ZERO)?

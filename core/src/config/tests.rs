@@ -488,6 +488,7 @@ fn server() -> impl Strategy<Value = ServerDef> {
     (name, "[a-z]{1,5}t", "[a-z0-9.:]{1,20}", ports, rest, extra).prop_map(
         |(id, server_type, host, (port, client_port, frontend, auto_restart), rest, extra)| {
             let (cpu, args, max_connections, max_restarts, [stop_timeout, window, delay, max_delay]) = rest;
+            let (max_restarts, window) = (max_restarts % 10_001, window.max(Duration::from_secs(1)));
             let restart = crate::restart::RestartPolicy { max_restarts, window, delay, max_delay };
             let client_host = client_port.map(|_| host.clone());
             ServerDef {

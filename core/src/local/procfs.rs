@@ -4,11 +4,12 @@ use crate::ProcessRef;
 use alloc::format;
 use std::fs;
 use std::io;
+use std::sync::OnceLock;
 
 /// The part of /proc/PID/stat that tells processes apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stat {
-    /// Field 22: clock ticks from boot to the start of the process.
+    /// Field 22: clock ticks from boot to the start of the process; tagged with the boot by [`stat`].
     pub(crate) start_time: u64,
     /// It has ended and waits for its parent to take notice (a zombie).
     pub(crate) ended: bool,
@@ -17,13 +18,33 @@ pub(crate) struct Stat {
 /// The stat of `pid`, or `None` if there is no such process.
 pub(crate) fn stat(pid: u32) -> io::Result<Option<Stat>> {
     match fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Ok(text) => parse(&text).map(Some).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat is malformed"))
-        }),
+        Ok(text) => {
+            let stat = parse(&text).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat is malformed"))
+            })?;
+            Ok(Some(Stat { start_time: boot_tag()? | stat.start_time & TICKS, ..stat }))
+        }
         // ESRCH: it ended between the open and the read.
         Err(e) if e.kind() == io::ErrorKind::NotFound || is_gone(&e) => Ok(None),
         Err(e) => Err(e),
     }
+}
+
+/// The bits of a start time that count ticks: enough for three centuries at 100 a second.
+const TICKS: u64 = (1 << 40) - 1;
+
+/// The first 24 bits of the kernel's random id of this boot, above the ticks: after a reboot
+/// another process may well have the same pid and the same tick.
+fn boot_tag() -> io::Result<u64> {
+    static TAG: OnceLock<u64> = OnceLock::new();
+    if let Some(tag) = TAG.get() {
+        return Ok(*tag);
+    }
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let tag = id.get(..6).and_then(|digits| u64::from_str_radix(digits, 16).ok()).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidData, "/proc/sys/kernel/random/boot_id is malformed")
+    })?;
+    Ok(*TAG.get_or_init(|| tag << 40))
 }
 
 fn is_gone(error: &io::Error) -> bool {
@@ -101,6 +122,13 @@ mod tests {
         assert_eq!((me.pid, me.host.as_str()), (std::process::id(), "here"));
         assert!(alive(&me));
         assert!(!alive(&ProcessRef { start_time: me.start_time + 1, ..me }));
+    }
+
+    #[test]
+    fn a_process_of_an_earlier_boot_is_not_taken_for_one_of_this() {
+        let me = process_ref("here").unwrap();
+        assert!(!alive(&ProcessRef { start_time: me.start_time & TICKS, ..me.clone() }));
+        assert!(!alive(&ProcessRef { start_time: me.start_time ^ (1 << 40), ..me }));
     }
 
     #[test]

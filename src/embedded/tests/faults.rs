@@ -10,6 +10,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command};
 use tangelo_core::coordinator::Epoch;
+use tangelo_core::local::find_process;
 use tangelo_core::{Coordinator as _, Instant};
 
 struct Bystander(Child);
@@ -78,9 +79,7 @@ fn the_holder_is_killed_past_its_lease_and_only_then() {
     run(|f| async move {
         let coordinator = f.coordinator(200);
         let mut bystander = Bystander::new();
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", bystander.0.id())).unwrap();
-        let start_time =
-            stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap();
+        let start_time = find_process("", bystander.0.id()).unwrap().unwrap().start_time;
         let holder = Process { pid: bystander.0.id(), start_time, ..Process::current().unwrap() };
         let _lock = overdue(&f.run_dir, holder);
         let mut lease = lease_in(&f.run_dir);
