@@ -1,7 +1,10 @@
 //! Standbys, and leaders that die, freeze or leave.
 
 use crate::support::{Cluster, Look, Signal, is_alive, signal, trials, wait_until};
+use rustix::fs::{OFlags, fcntl_setfl};
 use serde_json::{Value, json};
+use std::io::Write;
+use std::process::Stdio;
 use tangelo::core::Instant;
 use tangelo::core::wire::{Listing, ServerState};
 
@@ -28,6 +31,7 @@ trials![
     a_second_start_in_the_background_becomes_a_standby,
     a_standby_started_while_the_leader_is_frozen_takes_over,
     a_program_that_was_replaced_on_disk_still_fails_over_and_restarts,
+    a_screen_that_has_stopped_does_not_cost_the_leader_its_lease,
 ];
 
 fn servers() -> Value {
@@ -441,4 +445,29 @@ fn a_program_that_was_replaced_on_disk_still_fails_over_and_restarts() {
     signal(after.pid("chat-1"), Signal::KILL);
     cluster.wait_for("it is restarted", |list| list.all_up() && list.pid("chat-1") != after.pid("chat-1"));
     cluster.end();
+}
+
+fn a_screen_that_has_stopped_does_not_cost_the_leader_its_lease() {
+    let cluster = Cluster::with(servers(), json!({"lease": 600}));
+    // A pipe that is full and that nobody reads, as a terminal after Ctrl-S.
+    let (_reader, mut writer) = std::io::pipe().expect("a pipe");
+    fcntl_setfl(&writer, OFlags::NONBLOCK).expect("flags");
+    while writer.write(&[b'.'; 512]).is_ok() {}
+    fcntl_setfl(&writer, OFlags::empty()).expect("flags");
+    let mut command = cluster.command(&["start"]);
+    command.stdout(writer.try_clone().expect("a copy")).stderr(writer).stdin(Stdio::null());
+    let mut master = command.spawn().expect("a master");
+    cluster.wait_for("all are up", |list| list.all_up());
+    signal(cluster.list().pid("chat-1"), Signal::KILL);
+    let restarted = cluster.wait_for("it is restarted", |list| {
+        list.all_up() && list.servers.iter().any(|server| server.restarts == 1)
+    });
+    wait_until("two leases have passed", || {
+        let up = cluster.list().servers.iter().filter_map(|server| server.uptime_ms).min();
+        up.is_some_and(|ms| ms > 1200)
+    });
+    let after = cluster.list();
+    assert_eq!((after.lives(), after.leader().epoch), (restarted.lives(), restarted.leader().epoch));
+    cluster.end();
+    assert!(master.wait().expect("its end").success());
 }
