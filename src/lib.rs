@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod embedded;
 mod link;
+mod log;
 mod master;
 mod member;
 mod parts;

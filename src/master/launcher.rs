@@ -22,8 +22,8 @@ use tracing::{debug, warn};
 const LOG_BYTES: u64 = 10 << 20;
 const LOG_KEEP: u32 = 5;
 
-/// How often a launch that waits for the leadership looks again.
-const PAST_DEADLINE: Duration = Duration::from_millis(50);
+/// How often whoever waits for the leadership, past its deadline, looks again.
+pub(super) const PAST_DEADLINE: Duration = Duration::from_millis(50);
 
 /// How often a process that cannot be watched is tried again.
 const WATCH_AGAIN: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! A leader: it drives the master's machine and does what the machine says.
 
 use super::events::{Event, MasterEvent};
-use super::launcher::Launcher;
+use super::launcher::{Launcher, PAST_DEADLINE};
 use super::process::{Master, ReignEnd};
 use crate::link::{Closed, Inbox, Link};
 use crate::time::until;
@@ -9,7 +9,6 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
-use core::time::Duration;
 use futures_lite::future;
 use std::collections::HashMap;
 use tangelo_core::coordinator::LeadershipState;
@@ -19,12 +18,6 @@ use tangelo_core::wire::{
 };
 use tangelo_core::{ErrorKind, Instant, Leadership, Result};
 use tracing::{debug, info, warn};
-
-/// How often a leader that is past its deadline looks whether it leads again.
-const PAST_DEADLINE: Duration = Duration::from_millis(50);
-
-/// How often the master looks whether its own log has grown too large.
-const ROTATE_EVERY: Duration = Duration::from_secs(10);
 
 /// One reign.
 struct Reign<'a> {
@@ -125,27 +118,23 @@ impl Master {
 impl Reign<'_> {
     async fn turn(&mut self) -> ReignEnd {
         let incoming = self.master.incoming.clone();
-        let mut rotate_at = Instant::now() + ROTATE_EVERY;
         loop {
             if let Some(end) = self.end {
                 return end;
             }
             let now = Instant::now();
-            let due = self.machine.next_deadline().map_or(rotate_at, |due| due.min(rotate_at));
             // Past its deadline the machine lets its timers stand.
-            let due = if now < self.leadership.deadline() { due } else { due.max(now + PAST_DEADLINE) };
+            let past = now >= self.leadership.deadline();
+            let due =
+                self.machine.next_deadline().map(|due| if past { due.max(now + PAST_DEADLINE) } else { due });
             let runtime = Arc::clone(&self.master.runtime);
             let event = future::or(async { incoming.recv().await.ok() }, async {
-                until(&runtime, Some(due)).await;
+                until(&runtime, due).await;
                 None
             });
             match event.await {
                 Some(event) => self.take(event),
                 None => self.feed(Input::Tick),
-            }
-            if Instant::now() >= rotate_at {
-                rotate_at = Instant::now() + ROTATE_EVERY;
-                self.rotate_log();
             }
         }
     }
@@ -336,14 +325,6 @@ impl Reign<'_> {
                 let link = self.master.links.get(id)?;
                 link.peer_rss().or_else(|| self.registered_rss.get(&id).copied())
             });
-        }
-    }
-
-    fn rotate_log(&self) {
-        if let Some(log) = &self.master.options.log
-            && let Err(error) = tangelo_core::local::rotate_own_output(log)
-        {
-            warn!(%error, "cannot rotate {}", log.path);
         }
     }
 }

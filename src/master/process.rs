@@ -5,6 +5,7 @@ use super::follow::Followed;
 use super::links::Links;
 use super::port;
 use crate::link::{LinkConfig, Secret, Server, serve};
+use crate::log::keep_rotated;
 use alloc::sync::Arc;
 use async_channel::{Receiver, Sender, bounded};
 use core::sync::atomic::AtomicBool;
@@ -111,6 +112,9 @@ impl Master {
     /// What no waiting can cure, such as a coordinator that denies access.
     pub(crate) async fn run(mut self) -> Result<Outcome> {
         self.forward_signals()?;
+        if let Some(log) = self.options.log.take() {
+            keep_rotated(&self.runtime, log);
+        }
         loop {
             let leadership = match self.follow().await? {
                 Followed::Won(leadership) => leadership,

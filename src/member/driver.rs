@@ -4,6 +4,7 @@ use super::launch::Launch;
 use super::master_link::{LinkEvent, MasterLink};
 use crate::app::{self, App};
 use crate::link::{LinkConfig, Secret};
+use crate::log::keep_rotated;
 use crate::peer::{Peers, serve_peers};
 use crate::time::{timeout, until};
 use alloc::sync::Arc;
@@ -15,9 +16,6 @@ use tangelo_core::member::{Action, Input, Machine};
 use tangelo_core::wire::{Hello, Phase, Register, Role};
 use tangelo_core::{Coordinator, Error, ErrorKind, Instant, Result, local};
 use tracing::{error, info, warn};
-
-/// How often the server looks whether its log has grown too large.
-const ROTATE_EVERY: Duration = Duration::from_secs(10);
 
 /// How long after its hooks' time a server that still runs ends itself, whatever hangs.
 const LAST_RESORT: Duration = Duration::from_secs(6);
@@ -81,6 +79,7 @@ pub(crate) async fn run(
         rss_bytes: local::rss_bytes(),
         age: Duration::ZERO,
     };
+    keep_rotated(&runtime, launch.log.clone());
     let (events, incoming) = bounded(256);
     listen_to_all(&app, coordinator, &events)?;
     let mut driver = Driver {
@@ -143,24 +142,17 @@ fn listen_to_all(app: &App, coordinator: Arc<dyn Coordinator>, events: &Sender<E
 impl Driver {
     /// Takes events, one after the other, until the server has ended.
     async fn turn(&mut self, incoming: Receiver<Event>) {
-        let mut rotate_at = Instant::now() + ROTATE_EVERY;
         loop {
-            let deadline = self.machine.next_deadline().map_or(rotate_at, |deadline| deadline.min(rotate_at));
+            let deadline = self.machine.next_deadline();
             let runtime = Arc::clone(self.app.runtime());
             let event = future::or(async { incoming.recv().await.ok() }, async {
-                until(&runtime, Some(deadline)).await;
+                until(&runtime, deadline).await;
                 None
             });
             match event.await {
                 Some(Event::Stopped) => return,
                 Some(event) => self.take(event),
                 None => self.feed(Input::Tick),
-            }
-            if Instant::now() >= rotate_at {
-                rotate_at = Instant::now() + ROTATE_EVERY;
-                if let Err(error) = local::rotate_own_output(&self.launch.log) {
-                    warn!(%error, "cannot rotate {}", self.launch.log.path);
-                }
             }
         }
     }
