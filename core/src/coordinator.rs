@@ -32,6 +32,15 @@ pub struct Candidate {
     pub priority: i32,
 }
 
+impl Candidate {
+    /// Whether `name` names it: its id, or its `host:port`.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        let at = || name.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        self.id == name || at() == Some((&*self.host, self.port))
+    }
+}
+
 /// The active master, as published to everybody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaderInfo {
@@ -78,6 +87,15 @@ pub trait Coordinator: Debug + Send + Sync {
     /// The leader now (`None`: nobody leads), then every change. Late readers get the latest, not
     /// all. An error says that the service is out of reach; the stream goes on after it.
     fn observe(&self) -> BoxStream<'static, Result<Option<LeaderInfo>>>;
+
+    /// Who stands for election now, the leader not among them, in the order in which they would lead.
+    ///
+    /// # Errors
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) if the service cannot be asked.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    async fn candidates(&self) -> Result<Vec<Candidate>>;
 }
 
 /// A reign. Dropping it resigns without waiting.
@@ -127,7 +145,8 @@ pub trait Leadership: Debug + Send + Sync {
     /// The reign is over as soon as it was polled once.
     async fn resign(&self) -> Result<()>;
 
-    /// Gives the leadership up in favour of the live candidate `to`.
+    /// Gives the leadership up in favour of the live candidate `to`: its id, or its `host:port`,
+    /// since several may bear one id.
     ///
     /// # Errors
     /// [`NotFound`](crate::ErrorKind::NotFound) if `to` is no live candidate (the reign goes on),

@@ -148,10 +148,10 @@ pub(super) fn precedence(
 ) -> Option<Precedence> {
     let mut others = live.iter().filter(|(path, _)| path != me).map(|(_, standing)| &standing.candidate);
     if let Some(chosen) = chosen {
-        if candidate.id == chosen {
+        if candidate.is_named(chosen) {
             return None;
         }
-        if others.clone().any(|other| other.id == chosen) {
+        if others.clone().any(|other| other.is_named(chosen)) {
             return Some(Precedence::Chosen);
         }
     }

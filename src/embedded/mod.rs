@@ -150,6 +150,13 @@ impl Coordinator for EmbeddedCoordinator {
     fn observe(&self) -> BoxStream<'static, Result<Option<LeaderInfo>>> {
         observe::observe(Arc::clone(&self.context))
     }
+
+    async fn candidates(&self) -> Result<Vec<Candidate>> {
+        let run_dir = self.context.run_dir.clone();
+        let mut standing = unblock(&*self.context.runtime, move || candidates::list(&run_dir)).await??;
+        standing.sort_by_key(|(_, standing)| core::cmp::Reverse(standing.candidate.priority));
+        Ok(standing.into_iter().map(|(_, standing)| standing.candidate).collect())
+    }
 }
 
 /// Whether no waiting can cure it.

@@ -224,7 +224,7 @@ impl Leadership for Reign {
         let (context, to) = (Arc::clone(&self.0.context), String::from(to));
         unblock(&*self.0.context.runtime, move || {
             let live = candidates::list(&context.run_dir)?;
-            if !live.iter().any(|(_, standing)| standing.candidate.id == to) {
+            if !live.iter().any(|(_, standing)| standing.candidate.is_named(&to)) {
                 return Err(Error::new(
                     ErrorKind::NotFound,
                     format!("no standby {to:?} stands for election here; {}", names(&live)),

@@ -87,7 +87,8 @@ pub fn envs(name: &str, text: &str) -> Result<Vec<String>, ConfigError> {
     Ok(named.map(|entry| entry.key).collect())
 }
 
-fn env_node<'a>(env: &str, file: ConfigFile<'a>) -> Result<Node<'a>, ConfigError> {
+/// The object of `env` in a file.
+pub(super) fn env_node<'a>(env: &str, file: ConfigFile<'a>) -> Result<Node<'a>, ConfigError> {
     let root = Node::root(Source::new(file.name, file.text))?;
     if file.layout == Layout::OneEnv {
         return Ok(root);

@@ -1,4 +1,4 @@
-//! The cluster's configuration, in Pomelo's own files: `master.json` and `servers.json`.
+//! The cluster's configuration, in Pomelo's own files: `master.json`, `servers.json`, `zookeeper.json`.
 
 mod checks;
 mod cluster;
@@ -9,12 +9,14 @@ mod master;
 mod names;
 mod node;
 mod pairs;
+mod password;
 mod secret;
 mod server;
 mod server_fields;
 mod source;
 mod timing;
 mod value;
+mod zookeeper;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,8 @@ pub use cpus::resolve_cpus;
 pub use error::ConfigError;
 pub use master::MasterDef;
 pub use names::{MAX_NAME, check_name, is_loopback};
+pub use password::Password;
 pub use secret::Secret;
 pub use server::{Incarnation, ServerDef};
 pub use timing::Timing;
+pub use zookeeper::{Login, ZooKeeperConfig};
