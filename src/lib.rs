@@ -6,6 +6,8 @@ mod app;
 #[cfg(feature = "cli")]
 mod cli;
 mod config;
+mod context;
+mod election;
 mod embedded;
 mod link;
 mod log;
@@ -20,9 +22,11 @@ mod time;
 pub use app::{App, BoxError, Component, Outcome};
 /// Goes above an `impl` of [`Component`].
 pub use async_trait::async_trait;
+pub use election::{MasterHa, MasterHaConfig};
 pub use program::{Program, run};
 /// The traits, values and state machines that everything is made of.
 pub use tangelo_core as core;
+pub use tangelo_core::config::{Login, Password};
 pub use tangelo_core::{Error, ErrorKind, Result, wire::ServerInfo};
 
 /// The program in README.md compiles.

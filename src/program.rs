@@ -1,20 +1,16 @@
 //! The program: one binary that is the command line, the master and every server.
 
-use crate::app::{App, Place};
+use crate::app::App;
 use crate::config::{load_master, secret};
-use crate::embedded::EmbeddedCoordinator;
+use crate::context::{Context, absolute};
+use crate::election::Part;
 use crate::link::Secret;
 #[cfg(not(feature = "cli"))]
 use crate::master::{Own, Plan, Role, logger};
 use crate::member::{self, Ended, Launch};
-use crate::parts;
-use alloc::boxed::Box;
-use alloc::sync::Arc;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tangelo_core::config::Timing;
-use tangelo_core::runtime::Runtime;
-use tangelo_core::{Coordinator, Error, Result};
+use tangelo_core::{Error, Result};
 
 /// Runs the program: what its command line says, with what `configure` makes of each process.
 ///
@@ -69,48 +65,30 @@ impl Program {
         return crate::cli::run(&self.dir, configure);
         #[cfg(not(feature = "cli"))]
         {
+            #[cfg(feature = "coordinator-zookeeper")]
+            if std::env::args().nth(1).as_deref() == Some(crate::election::GUARD) {
+                return ended(crate::election::guard());
+            }
             // Without a command line a process is what it was launched for, or else it starts the cluster.
             if Launch::is_ordered() {
                 exit(Launch::from_environment().and_then(|launch| serve(&self.dir, launch, configure)));
             }
             let env = std::env::var("TANGELO_ENV").unwrap_or_else(|_| "development".into());
-            let started =
-                Plan::new(&env, &self.dir, &Own::default()).and_then(|plan| plan.run(Role::START, logger()));
-            match started {
-                Ok(_) => ExitCode::SUCCESS,
-                Err(error) => {
-                    eprintln!("error: {error}");
-                    ExitCode::FAILURE
-                }
-            }
+            let started = Context::of_master(&self.dir, &env, configure)
+                .and_then(|context| Plan::new(context, &env, &Own::default())?.run(Role::START, logger()));
+            ended(started.map(drop))
         }
     }
 }
 
-/// The process's role and surroundings, as every command needs them.
-pub(crate) struct Context {
-    pub(crate) runtime: Arc<dyn Runtime>,
-    pub(crate) dir: PathBuf,
-}
-
-impl Context {
-    pub(crate) fn new(dir: &Path) -> Result<Self> {
-        let dir = std::path::absolute(dir)
-            .map_err(|error| Error::io(format_args!("find the directory {}", dir.display()), error))?;
-        Ok(Self { runtime: parts::runtime()?, dir })
-    }
-
-    /// Runs a task to its end.
-    pub(crate) fn block_on<T: Send>(&self, task: impl Future<Output = T> + Send) -> T {
-        let mut output = None;
-        self.runtime.block_on(Box::pin(async { output = Some(task.await) }));
-        output.expect("block_on runs its future to its end")
-    }
-
-    /// The coordinator that this cluster is configured for.
-    pub(crate) fn coordinator(&self, timing: &Timing) -> Result<Arc<dyn Coordinator>> {
-        let runtime = Arc::clone(&self.runtime);
-        Ok(Arc::new(EmbeddedCoordinator::new(runtime, self.dir.join("run"), timing.lease)?))
+#[cfg(not(feature = "cli"))]
+fn ended(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -127,20 +105,13 @@ pub(crate) fn own_file() -> Result<String> {
 
 /// Runs the server that a master has launched this process for.
 pub(crate) fn serve(dir: &Path, launch: Launch, configure: impl FnOnce(&App)) -> Result<Ended> {
-    let context = Context::new(dir)?;
-    let place = Place {
-        dir: context.dir.clone(),
-        env: launch.env.clone(),
-        def: launch.def.clone(),
-        incarnation: launch.incarnation,
-    };
-    let app = App::new(place, Arc::clone(&context.runtime));
-    configure(&app);
+    let dir = absolute(dir)?;
+    let (context, app) = Context::of(dir, &launch.env, launch.def.clone(), launch.incarnation, configure)?;
     let config = load_master(&context.dir, &launch.env)?;
     let secret = Secret::from_text(secret::find(&context.dir, &config)?.expose())?;
     let timing = launch.timing();
     context.block_on(async {
-        let coordinator = context.coordinator(&timing)?;
+        let coordinator = context.election.coordinator(&context.runtime, Part::Observer, timing.lease)?;
         member::run(app, launch, secret, coordinator).await
     })
 }

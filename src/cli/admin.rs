@@ -4,14 +4,15 @@ use super::args::{AddArgs, Cli, ListArgs, RestartArgs, SelectArgs, StartArgs};
 use super::bar::{say, some_of};
 use super::console::{Console, unexpected};
 use super::{close, table, tail};
+use crate::context::Context;
 use std::path::Path;
 use tangelo_core::config::{ServerDef, is_loopback};
 use tangelo_core::local::find_process;
 use tangelo_core::wire::{Listing, Request, Response, Selection, ServerState};
 use tangelo_core::{Error, ErrorKind, ProcessRef, Result};
 
-pub(super) fn list(cli: &Cli, dir: &Path, args: &ListArgs) -> Result<()> {
-    let listing = Console::open(cli, dir, &args.target)?.list()?;
+pub(super) fn list(cli: &Cli, context: Context, args: &ListArgs) -> Result<()> {
+    let listing = Console::open(cli, context, &args.target)?.list()?;
     if args.json {
         let json = serde_json::to_string(&listing).map_err(|error| {
             Error::new(ErrorKind::Invalid, "cannot write the list as JSON").with_source(error)
@@ -23,30 +24,31 @@ pub(super) fn list(cli: &Cli, dir: &Path, args: &ListArgs) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn start(cli: &Cli, dir: &Path, args: &StartArgs) -> Result<()> {
+pub(super) fn start(cli: &Cli, context: Context, args: &StartArgs) -> Result<()> {
     let selection = Selection { ids: args.ids.clone(), server_type: None };
-    let ids = change(&Console::open(cli, dir, &args.target)?, &selection, Request::Start(selection.clone()))?;
+    let ids =
+        change(&Console::open(cli, context, &args.target)?, &selection, Request::Start(selection.clone()))?;
     say(&format!("up: {}", shown(&ids)));
     Ok(())
 }
 
-pub(super) fn stop(cli: &Cli, dir: &Path, args: &SelectArgs) -> Result<()> {
-    end(cli, dir, args, "stopped", Request::Stop)
+pub(super) fn stop(cli: &Cli, context: Context, args: &SelectArgs) -> Result<()> {
+    end(cli, context, args, "stopped", Request::Stop)
 }
 
-pub(super) fn kill(cli: &Cli, dir: &Path, args: &SelectArgs) -> Result<()> {
-    end(cli, dir, args, "killed", Request::Kill)
+pub(super) fn kill(cli: &Cli, context: Context, args: &SelectArgs) -> Result<()> {
+    end(cli, context, args, "killed", Request::Kill)
 }
 
 /// Stops or kills some servers, or the cluster; then the masters' processes are waited for too.
 fn end(
     cli: &Cli,
-    dir: &Path,
+    context: Context,
     args: &SelectArgs,
     verb: &str,
     request: impl FnOnce(Selection) -> Request,
 ) -> Result<()> {
-    let console = Console::open(cli, dir, &args.target)?;
+    let console = Console::open(cli, context, &args.target)?;
     let selection = Selection { ids: args.ids.clone(), server_type: None };
     if !args.ids.is_empty() {
         let ids = change(&console, &selection, request(selection.clone()))?;
@@ -70,17 +72,17 @@ fn local_masters(listing: &Listing) -> Result<Vec<ProcessRef>> {
         .map_err(|error| Error::io("look for the masters' processes in /proc", error))
 }
 
-pub(super) fn restart(cli: &Cli, dir: &Path, args: &RestartArgs) -> Result<()> {
+pub(super) fn restart(cli: &Cli, context: Context, args: &RestartArgs) -> Result<()> {
     let selection = Selection { ids: args.ids.clone(), server_type: args.server_type.clone() };
     let request = Request::Restart { selection: selection.clone(), rolling: args.rolling };
-    let ids = change(&Console::open(cli, dir, &args.target)?, &selection, request)?;
+    let ids = change(&Console::open(cli, context, &args.target)?, &selection, request)?;
     say(&format!("up again: {}", shown(&ids)));
     Ok(())
 }
 
-pub(super) fn add(cli: &Cli, dir: &Path, args: &AddArgs) -> Result<()> {
+pub(super) fn add(cli: &Cli, context: Context, args: &AddArgs) -> Result<()> {
     let pairs: Vec<(&str, &str)> = args.pairs.iter().map(|pair| split(pair)).collect::<Result<_>>()?;
-    let console = Console::open(cli, dir, &args.target)?;
+    let console = Console::open(cli, context, &args.target)?;
     let listing = console.list()?;
     let ids = listing.servers.iter().map(|server| server.id.as_str());
     let defs = ServerDef::from_pairs_beside(pairs, ids)?;

@@ -109,6 +109,10 @@ pub(super) enum Command {
     /// What a master runs in each server process
     #[command(hide = true)]
     Serve(ServeArgs),
+    /// What a master on ZooKeeper runs beside itself
+    #[cfg(feature = "coordinator-zookeeper")]
+    #[command(hide = true)]
+    Guard,
 }
 
 /// Where the master is asked.

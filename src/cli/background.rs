@@ -37,7 +37,7 @@ pub(super) fn start(cli: &Cli, plan: Plan, args: &StartArgs) -> Result<()> {
     let spec = launch_spec(cli, &plan, args)?;
     let Plan { context, config, secret, .. } = plan;
     let log = tail::log_of(&context.dir, &config.master.id);
-    let patience = config.master.timing.lease * 2 + PATIENCE;
+    let patience = context.election.patience(config.master.timing.lease) + PATIENCE;
     let console = Console::new(context, config, &secret, None)?;
     let runtime = &console.context.runtime;
     let supervisor = parts::supervisor(Arc::clone(runtime));
@@ -107,7 +107,7 @@ fn launch_spec(cli: &Cli, plan: &Plan, args: &StartArgs) -> Result<LaunchSpec> {
 async fn role(console: &Console, process: &ProcessRef) -> Result<MasterRow> {
     loop {
         // Before somebody leads there is nobody to ask.
-        if find::leader(&console.context)?.is_some()
+        if find::leader(&console.context).await?.is_some()
             && let Ok(listing) = console.listing().await
             && let Some(row) = listing.masters.into_iter().find(|row| row.pid == process.pid)
         {
@@ -118,7 +118,7 @@ async fn role(console: &Console, process: &ProcessRef) -> Result<MasterRow> {
 }
 
 fn standing_by(console: &Console, row: &MasterRow) -> Result<()> {
-    let leader = find::leader(&console.context)?;
+    let leader = console.context.block_on(find::leader(&console.context))?;
     let leader = leader.map_or_else(
         || "another master led a moment ago".to_owned(),
         |leader| format!("{} leads at {}:{} (epoch {})", leader.id, leader.host, leader.port, leader.epoch),

@@ -4,15 +4,14 @@ use super::args::{Cli, Target};
 use super::bar;
 use super::find::{Place, look_again, no_master, place};
 use crate::config::{load_master, secret};
+use crate::context::Context;
 use crate::link::{LinkConfig, Secret};
 use crate::master;
 use crate::parts;
-use crate::program::Context;
 use crate::time::{Elapsed, timeout};
 use alloc::sync::Arc;
 use core::time::Duration;
 use futures_lite::future;
-use std::path::Path;
 use tangelo_core::config::{self, ClusterConfig};
 use tangelo_core::wire::{Hello, Listing, Request, Response, Role, ServerState};
 use tangelo_core::{Error, ErrorKind, Instant, ProcessRef, Result};
@@ -37,8 +36,7 @@ pub(super) struct Console {
 
 impl Console {
     /// Finds out how to get in. Nobody is asked yet.
-    pub(super) fn open(cli: &Cli, dir: &Path, target: &Target) -> Result<Self> {
-        let context = Context::new(dir)?;
+    pub(super) fn open(cli: &Cli, context: Context, target: &Target) -> Result<Self> {
         let config = load_master(&context.dir, &cli.env)?;
         let secret = secret::find(&context.dir, &config).map_err(|error| match error.kind() {
             ErrorKind::NotFound => no_master(&context),

@@ -1,12 +1,12 @@
 //! Where the active master is.
 
-use crate::embedded;
-use crate::program::Context;
+use crate::context::Context;
 use core::fmt;
 use core::time::Duration;
 use tangelo_core::config::ClusterConfig;
 use tangelo_core::coordinator::LeaderInfo;
 use tangelo_core::{Error, ErrorKind, Instant, Result};
+use tracing::warn;
 
 /// How long masters that stand by may take to elect a leader, and how often one looks.
 const ELECTION: Duration = Duration::from_secs(3);
@@ -65,21 +65,29 @@ impl fmt::Display for Place {
     }
 }
 
-/// The active master of the directory, as its coordinator has it; who has died is not in there.
-pub(super) fn leader(context: &Context) -> Result<Option<LeaderInfo>> {
-    embedded::current_leader(&context.dir.join("run"))
+/// The active master, as the coordinator has it; who has died is not in there.
+pub(super) async fn leader(context: &Context) -> Result<Option<LeaderInfo>> {
+    context.election.leader(&context.runtime).await
 }
 
 /// The leader that the directory's coordinator knows, or else the address in master.json. Masters
 /// that stand by without a leader are about to elect one: that is waited for.
 pub(super) async fn place(context: &Context, config: &ClusterConfig) -> Result<Place> {
     let patience = Instant::now() + ELECTION;
+    let configured = || Place::Configured(config.master.host.clone(), config.master.port);
     loop {
-        if let Some(leader) = leader(context)? {
-            return Ok(Place::Leader(leader));
+        match leader(context).await {
+            Ok(Some(leader)) => return Ok(Place::Leader(leader)),
+            Ok(None) => {}
+            // The masters may be well while their coordinator is away.
+            Err(error) if error.is_temporary() => {
+                warn!(%error, "asking at the address in master.json");
+                return Ok(configured());
+            }
+            Err(error) => return Err(error),
         }
-        if Instant::now() >= patience || embedded::standbys(&context.dir.join("run"))?.is_empty() {
-            return Ok(Place::Configured(config.master.host.clone(), config.master.port));
+        if Instant::now() >= patience || context.election.standbys(&context.runtime).await?.is_empty() {
+            return Ok(configured());
         }
         context.runtime.sleep(LOOK_AGAIN).await;
     }
@@ -89,7 +97,7 @@ pub(super) async fn place(context: &Context, config: &ClusterConfig) -> Result<P
 /// or the leader is just coming or going.
 pub(super) async fn look_again(context: &Context, place: &Place, since: Instant) -> Result<bool> {
     let Place::Leader(asked) = place else { return Ok(false) };
-    if leader(context)?.as_ref() == Some(asked) {
+    if leader(context).await?.as_ref() == Some(asked) {
         let soon = Instant::now() < since + ELECTION;
         context.runtime.sleep(LOOK_AGAIN).await;
         return Ok(soon);

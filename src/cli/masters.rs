@@ -2,21 +2,21 @@
 
 use super::args::{Cli, MasterArgs, StartArgs};
 use super::{background, close, foreground};
+use crate::context::Context;
 use crate::master::{Outcome, Own, Plan, Role, logger};
-use std::path::Path;
 use tangelo_core::config::ClusterConfig;
 use tangelo_core::{Error, ErrorKind, Result};
 
 /// `master`: a standby of its own.
-pub(super) fn master(cli: &Cli, dir: &Path, args: &MasterArgs) -> Result<()> {
+pub(super) fn master(cli: &Cli, context: Context, args: &MasterArgs) -> Result<()> {
     let own = Own { id: args.id.as_deref(), host: args.host.as_deref(), port: args.port };
-    foreground(Plan::new(&cli.env, dir, &own)?, Role::STANDBY)
+    foreground(Plan::new(context, &cli.env, &own)?, Role::STANDBY)
 }
 
 /// `start` without IDs: a cluster, or a standby of one.
-pub(super) fn start(cli: &Cli, dir: &Path, args: &StartArgs) -> Result<()> {
+pub(super) fn start(cli: &Cli, context: Context, args: &StartArgs) -> Result<()> {
     let background = background::own_id();
-    let plan = Plan::new(&cli.env, dir, &Own { id: background.as_deref(), ..Own::default() })?;
+    let plan = Plan::new(context, &cli.env, &Own { id: background.as_deref(), ..Own::default() })?;
     let only = only(&plan.config, &plan.configured_id, args)?;
     if args.daemon {
         return background::start(cli, plan, args);

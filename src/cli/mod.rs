@@ -18,6 +18,9 @@ mod table;
 mod tail;
 
 use crate::app::App;
+use crate::context::Context;
+#[cfg(feature = "coordinator-zookeeper")]
+use crate::election::guard;
 use crate::member::Launch;
 use crate::program::{exit, serve};
 use args::{Cli, Command};
@@ -38,7 +41,14 @@ pub(crate) fn run(default_dir: &Path, configure: impl FnOnce(&App)) -> ExitCode 
     if let Command::Serve(_) = cli.command {
         exit(Launch::from_environment().and_then(|launch| serve(dir, launch, configure)));
     }
-    let done = dispatch(&cli, dir);
+    let done = match &cli.command {
+        Command::Init(args) => init::init(&args.path),
+        #[cfg(feature = "coordinator-zookeeper")]
+        Command::Guard => guard(),
+        command => {
+            Context::of_master(dir, &cli.env, configure).and_then(|context| dispatch(&cli, command, context))
+        }
+    };
     screen::flush(SHOWN_WITHIN);
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,17 +65,17 @@ fn parse() -> Cli {
     parsed.unwrap_or_else(|error| error.format(&mut help::command()).exit())
 }
 
-fn dispatch(cli: &Cli, dir: &Path) -> Result<()> {
-    match &cli.command {
-        Command::Start(args) if args.ids.is_empty() => masters::start(cli, dir, args),
-        Command::Start(args) => admin::start(cli, dir, args),
-        Command::Master(args) => masters::master(cli, dir, args),
-        Command::List(args) => admin::list(cli, dir, args),
-        Command::Stop(args) => admin::stop(cli, dir, args),
-        Command::Restart(args) => admin::restart(cli, dir, args),
-        Command::Kill(args) => admin::kill(cli, dir, args),
-        Command::Add(args) => admin::add(cli, dir, args),
-        Command::Init(args) => init::init(&args.path),
-        Command::Serve(_) => Ok(()),
+fn dispatch(cli: &Cli, command: &Command, context: Context) -> Result<()> {
+    match command {
+        Command::Start(args) if args.ids.is_empty() => masters::start(cli, context, args),
+        Command::Start(args) => admin::start(cli, context, args),
+        Command::Master(args) => masters::master(cli, context, args),
+        Command::List(args) => admin::list(cli, context, args),
+        Command::Stop(args) => admin::stop(cli, context, args),
+        Command::Restart(args) => admin::restart(cli, context, args),
+        Command::Kill(args) => admin::kill(cli, context, args),
+        Command::Add(args) => admin::add(cli, context, args),
+        // They ask no master.
+        _ => Ok(()),
     }
 }

@@ -25,6 +25,9 @@ pub(super) const SERVERS: Kind = Kind {
     sample: r#"{"ENV": {"chat": [{"id": "chat-server-1", "host": "127.0.0.1", "port": 6050}]}}"#,
 };
 
+pub(super) const ZOOKEEPER: Kind =
+    Kind { name: "zookeeper.json", sample: r#"{"ENV": {"server": "127.0.0.1:2181"}}"# };
+
 /// A file that has been read.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -37,15 +40,10 @@ pub(super) struct Found {
 
 /// Reads `config/<env>/<file>`, or else `config/<file>`.
 pub(super) fn find(dir: &Path, env: &str, kind: &Kind) -> Result<Found> {
-    // Here is nowhere special: `config/…`, not `./config/…`, stands in messages.
-    let config = dir.strip_prefix(".").unwrap_or(dir).join("config");
-    let own = config.join(env).join(kind.name);
-    let common = config.join(kind.name);
-    for (path, layout) in [(&own, Layout::OneEnv), (&common, Layout::ByEnv)] {
-        if let Some(text) = read(path)? {
-            return Ok(Found { path: path.clone(), name: path.display().to_string(), text, layout });
-        }
+    if let Some(found) = look_for(dir, env, kind)? {
+        return Ok(found);
     }
+    let [(own, _), (common, _)] = places(dir, env, kind);
     Err(Error::new(
         ErrorKind::NotFound,
         format!(
@@ -55,6 +53,22 @@ pub(super) fn find(dir: &Path, env: &str, kind: &Kind) -> Result<Found> {
             kind.sample.replace("ENV", env)
         ),
     ))
+}
+
+/// The same for a file that need not exist.
+pub(super) fn look_for(dir: &Path, env: &str, kind: &Kind) -> Result<Option<Found>> {
+    for (path, layout) in places(dir, env, kind) {
+        if let Some(text) = read(&path)? {
+            return Ok(Some(Found { name: path.display().to_string(), path, text, layout }));
+        }
+    }
+    Ok(None)
+}
+
+fn places(dir: &Path, env: &str, kind: &Kind) -> [(PathBuf, Layout); 2] {
+    // Here is nowhere special: `config/…`, not `./config/…`, stands in messages.
+    let config = dir.strip_prefix(".").unwrap_or(dir).join("config");
+    [(config.join(env).join(kind.name), Layout::OneEnv), (config.join(kind.name), Layout::ByEnv)]
 }
 
 /// The text of a file; none if it does not exist.

@@ -4,9 +4,9 @@ mod files;
 pub(crate) mod secret;
 
 use alloc::collections::BTreeSet;
-use files::{MASTER, SERVERS};
+use files::{MASTER, SERVERS, ZOOKEEPER};
 use std::path::Path;
-use tangelo_core::config::{ClusterConfig, ConfigError, ConfigFile, Layout, check_name};
+use tangelo_core::config::{ClusterConfig, ConfigError, ConfigFile, Layout, ZooKeeperConfig, check_name};
 use tangelo_core::{CpuSet, Error, ErrorKind, Result};
 
 /// Reads `master.json` alone: what a server process and the command line need still works while
@@ -51,6 +51,23 @@ pub(crate) fn load(dir: &Path, env: &str, allowed: Option<&CpuSet>) -> Result<Cl
     let master = ConfigFile { name: &master.name, text: &master.text, layout: master.layout };
     let servers = ConfigFile { name: &servers.name, text: &servers.text, layout: servers.layout };
     Ok(ClusterConfig::parse(env, master, servers, allowed)?)
+}
+
+/// Reads `config/zookeeper.json`, if there is one that knows this environment.
+///
+/// # Errors
+/// For the first thing that is wrong in it, with its place.
+pub(crate) fn load_zookeeper(dir: &Path, env: &str) -> Result<Option<ZooKeeperConfig>> {
+    let Some(found) = files::look_for(dir, env, &ZOOKEEPER)? else { return Ok(None) };
+    let file = ConfigFile { name: &found.name, text: &found.text, layout: found.layout };
+    // A cluster may be highly available in production only.
+    if found.layout == Layout::ByEnv {
+        let known = tangelo_core::config::envs(&found.name, &found.text)?;
+        if !known.is_empty() && !known.iter().any(|known| known == env) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(ZooKeeperConfig::parse(env, file)?))
 }
 
 /// The environments that the files of `dir` know, in alphabetical order. Empty if they cannot be

@@ -2,12 +2,11 @@
 
 use super::{Master, MasterOptions, Observer, Outcome, log_spec};
 use crate::config::{load, secret};
-use crate::embedded;
+use crate::context::Context;
+use crate::election::Part;
 use crate::link::Secret;
 use crate::parts;
-use crate::program::Context;
 use alloc::sync::Arc;
-use std::path::Path;
 use tangelo_core::config::{self, ClusterConfig};
 use tangelo_core::master::Mode;
 use tangelo_core::{CpuSet, Error, ErrorKind, Result};
@@ -57,8 +56,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Reads the configuration and the secret, and gives the master its own name.
-    pub(crate) fn new(env: &str, dir: &Path, own: &Own<'_>) -> Result<Self> {
-        let context = Context::new(dir)?;
+    pub(crate) fn new(context: Context, env: &str, own: &Own<'_>) -> Result<Self> {
         // Without CPU binding nothing is allowed, and a server that asks for it is told why.
         let affinity = parts::affinity().allowed();
         let mut config = load(&context.dir, env, affinity.as_ref().ok())?;
@@ -87,7 +85,8 @@ impl Plan {
     /// Is a master, in this process, until it is told to go; whether it has ended the cluster.
     pub(crate) fn run(self, role: Role, observer: Observer) -> Result<Outcome> {
         let Self { context, config, secret, allowed, any_port, .. } = self;
-        let coordinator = context.coordinator(&config.master.timing)?;
+        let lease = config.master.timing.lease;
+        let coordinator = context.election.coordinator(&context.runtime, Part::Master, lease)?;
         let dir = &context.dir;
         let options = MasterOptions {
             dir: dir.clone(),
@@ -129,9 +128,15 @@ fn free(context: &Context, id: &str) -> Result<String> {
     Ok(ids.find(|id| !living.contains(id)).unwrap_or_default())
 }
 
+/// The masters that one knows of. Nobody waits for a coordinator that is away: ids may repeat.
 fn living(context: &Context) -> Result<Vec<String>> {
-    let run = context.dir.join("run");
-    let leader = embedded::current_leader(&run)?.map(|leader| leader.id);
-    let standbys = embedded::standbys(&run)?.into_iter().map(|standing| standing.candidate.id);
-    Ok(leader.into_iter().chain(standbys).collect())
+    let Context { runtime, election, .. } = context;
+    let look = async {
+        let leader = election.leader(runtime).await?.map(|leader| leader.id);
+        let standbys = election.standbys(runtime).await?.into_iter().map(|standby| standby.id);
+        Ok(leader.into_iter().chain(standbys).collect())
+    };
+    context
+        .block_on(look)
+        .or_else(|error: Error| if error.is_temporary() { Ok(Vec::new()) } else { Err(error) })
 }

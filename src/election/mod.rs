@@ -1,0 +1,94 @@
+//! How the masters of this cluster elect their leader, and how others look at it: by a file lock on
+//! one machine, or by ZooKeeper.
+
+mod one_machine;
+#[cfg(feature = "coordinator-zookeeper")]
+mod zookeeper;
+
+#[cfg(feature = "coordinator-zookeeper")]
+pub(crate) use zookeeper::{GUARD, guard};
+
+use crate::app::App;
+use crate::config;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use async_trait::async_trait;
+use core::time::Duration;
+use one_machine::OneMachine;
+use std::path::Path;
+use tangelo_core::config::ZooKeeperConfig;
+use tangelo_core::coordinator::{Candidate, LeaderInfo};
+use tangelo_core::runtime::Runtime;
+use tangelo_core::{Coordinator, Error, ErrorKind, Result};
+
+/// Where the masters find their ZooKeeper: the keys of `config/zookeeper.json`, for
+/// [`App::set`](crate::App::set).
+pub type MasterHaConfig = ZooKeeperConfig;
+
+/// Switches master high availability over ZooKeeper on: `app.enable(MasterHa)`. Where ZooKeeper is
+/// says [`MasterHaConfig`], or else `config/zookeeper.json`, or else the defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MasterHa;
+
+/// What a process wants of its coordinator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// To lead.
+    Master,
+    /// To know who leads.
+    Observer,
+}
+
+/// A way to elect the leader.
+#[async_trait]
+pub(crate) trait Election: Send + Sync {
+    /// A coordinator for a process of this part. Nobody is asked yet. `lease` counts on one machine.
+    fn coordinator(
+        &self,
+        runtime: &Arc<dyn Runtime>,
+        part: Part,
+        lease: Duration,
+    ) -> Result<Arc<dyn Coordinator>>;
+
+    /// How long it may take, with this lease, until a leader that has frozen is replaced.
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only a command line waits for others"))]
+    fn patience(&self, lease: Duration) -> Duration;
+
+    /// Who leads now; `None` too while an election is under way. For whoever only looks.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Timeout` if the coordinator cannot be asked; whatever the system says.
+    async fn leader(&self, runtime: &Arc<dyn Runtime>) -> Result<Option<LeaderInfo>>;
+
+    /// Who stands by.
+    ///
+    /// # Errors
+    /// As [`leader`](Self::leader).
+    async fn standbys(&self, runtime: &Arc<dyn Runtime>) -> Result<Vec<Candidate>>;
+}
+
+/// What `app` and `config/zookeeper.json` of `dir` say, in this order; without either, one machine.
+///
+/// # Errors
+/// For a wrong setting, or one that this build cannot serve.
+pub(crate) fn configured(app: &App, dir: &Path) -> Result<Box<dyn Election>> {
+    let config = match app.get::<MasterHaConfig>() {
+        Some(config) => {
+            let wrong = |what| Error::new(ErrorKind::Invalid, format!("MasterHaConfig: {what}"));
+            config.check().map_err(wrong)?;
+            Some((*config).clone())
+        }
+        None => config::load_zookeeper(dir, app.env())?,
+    };
+    match config.or_else(|| app.enabled::<MasterHa>().then(ZooKeeperConfig::default)) {
+        None => Ok(Box::new(OneMachine(dir.join("run")))),
+        #[cfg(feature = "coordinator-zookeeper")]
+        Some(config) => Ok(Box::new(zookeeper::ZooKeeper::new(config))),
+        #[cfg(not(feature = "coordinator-zookeeper"))]
+        Some(_) => Err(Error::new(
+            ErrorKind::Unsupported,
+            "masters on ZooKeeper are configured, but not in this build: add \"coordinator-zookeeper\" to \
+             tangelo's features in Cargo.toml, or remove config/zookeeper.json",
+        )),
+    }
+}

@@ -1,0 +1,95 @@
+//! Among all masters that meet in a ZooKeeper.
+
+use super::{Election, Part};
+use crate::parts;
+use crate::program::own_file;
+use crate::time::{Elapsed, timeout};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use async_trait::async_trait;
+use core::time::Duration;
+use futures_lite::StreamExt;
+use std::sync::OnceLock;
+use tangelo_core::config::ZooKeeperConfig;
+use tangelo_core::coordinator::{Candidate, LeaderInfo};
+use tangelo_core::runtime::Runtime;
+use tangelo_core::{Coordinator, Error, ErrorKind, Result};
+use tangelo_zookeeper::{GuardCommand, ZooKeeperCoordinator, run_guard};
+
+/// How long whoever only looks waits for an answer.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// The first argument of the child that watches over a master.
+pub(crate) const GUARD: &str = "guard";
+
+/// Is that child, until its master has gone.
+pub(crate) fn guard() -> Result<()> {
+    let runtime = parts::runtime()?;
+    let mut done = Ok(());
+    let guarding = run_guard(Arc::clone(&runtime));
+    runtime.block_on(Box::pin(async { done = guarding.await }));
+    done
+}
+
+/// A ZooKeeper, and the session of whoever only looks; made at the first look.
+pub(super) struct ZooKeeper {
+    config: ZooKeeperConfig,
+    looking: OnceLock<Arc<dyn Coordinator>>,
+}
+
+impl ZooKeeper {
+    pub(super) fn new(config: ZooKeeperConfig) -> Self {
+        Self { config, looking: OnceLock::new() }
+    }
+
+    fn looking(&self, runtime: &Arc<dyn Runtime>) -> Result<&Arc<dyn Coordinator>> {
+        if let Some(coordinator) = self.looking.get() {
+            return Ok(coordinator);
+        }
+        let made = self.coordinator(runtime, Part::Observer, Duration::ZERO)?;
+        Ok(self.looking.get_or_init(|| made))
+    }
+
+    fn no_answer(&self) -> Error {
+        let server = &self.config.server;
+        let message =
+            format!("no ZooKeeper answers at {server}: is it up, and \"server\" in zookeeper.json right?");
+        Error::new(ErrorKind::Timeout, message)
+    }
+}
+
+#[async_trait]
+impl Election for ZooKeeper {
+    fn coordinator(
+        &self,
+        runtime: &Arc<dyn Runtime>,
+        part: Part,
+        _: Duration,
+    ) -> Result<Arc<dyn Coordinator>> {
+        let coordinator = ZooKeeperCoordinator::new(Arc::clone(runtime), self.config.clone())?;
+        Ok(match part {
+            Part::Observer => Arc::new(coordinator),
+            Part::Master => {
+                let command = GuardCommand { program: own_file()?, args: vec![GUARD.into()] };
+                Arc::new(coordinator.with_guard(command))
+            }
+        })
+    }
+
+    fn patience(&self, _: Duration) -> Duration {
+        // A session ends with the tick after its timeout.
+        self.config.timeout * 2
+    }
+
+    async fn leader(&self, runtime: &Arc<dyn Runtime>) -> Result<Option<LeaderInfo>> {
+        let mut leaders = self.looking(runtime)?.observe();
+        let first = timeout(runtime, LOOK, leaders.next()).await;
+        first.ok().flatten().unwrap_or_else(|| Err(self.no_answer()))
+    }
+
+    async fn standbys(&self, runtime: &Arc<dyn Runtime>) -> Result<Vec<Candidate>> {
+        let coordinator = self.looking(runtime)?;
+        let asked = timeout(runtime, LOOK, coordinator.candidates()).await;
+        asked.unwrap_or_else(|Elapsed| Err(self.no_answer()))
+    }
+}
