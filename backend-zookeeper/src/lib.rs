@@ -1,1 +1,9 @@
-//! The home of the `Coordinator` on ZooKeeper. Nothing is implemented here yet: the facade has no feature for it.
+//! The [`Coordinator`](tangelo_core::Coordinator) of masters on several hosts, on ZooKeeper.
+
+extern crate alloc;
+
+mod command;
+mod coordinator;
+
+pub use command::{GuardCommand, run_guard};
+pub use coordinator::ZooKeeperCoordinator;
