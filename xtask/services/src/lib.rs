@@ -1,2 +1,13 @@
 //! Real servers for tests, chaos runs and benchmarks: each on a port of its own on loopback, with
-//! temporary data, ended by its pid when it is dropped.
+//! temporary data, ended by its pid when it is dropped, and by the kernel when this process dies.
+//!
+//! Everything here blocks the calling thread.
+
+extern crate alloc;
+
+pub mod clock;
+pub mod ports;
+mod process;
+pub mod proxy;
+mod spawner;
+pub mod zookeeper;
