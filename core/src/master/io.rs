@@ -196,6 +196,14 @@ pub enum Action {
         /// With this.
         response: Response,
     },
+    /// Hand the leadership over to this standby, or to whoever is first in line, and answer the request.
+    /// The end of the leadership comes in as [`Input::Leadership`].
+    HandOver {
+        /// Which request.
+        ticket: Ticket,
+        /// Its id or `host:port`.
+        to: Option<String>,
+    },
     /// A server's state has changed: for logs and progress lines.
     Report {
         /// The server.

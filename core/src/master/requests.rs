@@ -60,6 +60,7 @@ impl Machine {
             Request::Kill(selection) => self.stop_all(now, &selection, true),
             Request::Restart { selection, rolling } => self.restart_all(now, &selection, rolling),
             Request::Add(defs) => self.add_all(defs),
+            Request::HandOver { to } => return self.actions.push(Action::HandOver { ticket, to }),
         };
         match outcome {
             Ok((goal, ids)) => self.waiters.push(Waiter { ticket, goal, ids }),

@@ -47,6 +47,11 @@ pub enum Request {
     Kill(Selection),
     /// Adds servers to the cluster and starts them; answers once they are up or have failed.
     Add(Vec<ServerDef>),
+    /// Hands the leadership over to a standby; answers with its `host:port` once the leader has let go.
+    HandOver {
+        /// Its id or `host:port`; none: whoever is first in line.
+        to: Option<String>,
+    },
 }
 
 /// A master's answer.

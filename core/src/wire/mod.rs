@@ -16,7 +16,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 /// The version of the link protocol, its handshake and its messages.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// The largest message that is sent or taken, in bytes.
 pub const MAX_MESSAGE: usize = 8 << 20;

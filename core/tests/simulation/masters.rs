@@ -242,6 +242,7 @@ impl World {
                 let calm = self.calm;
                 self.checker.answered(ticket, &response, calm);
             }
+            Action::HandOver { to, .. } => self.note(|| format!("master {master} hands over to {to:?}")),
             Action::Report { id, what } => self.note(|| format!("master {master}: {id} {what:?}")),
             Action::Settled { .. } => self.checker.stats.settled += 1,
             Action::StepDown => {
