@@ -4,7 +4,7 @@ use super::error::ConfigError;
 use super::names::{check_host, check_name};
 use super::node::Node;
 use super::value::{self, Unit};
-use super::{Secret, Timing};
+use super::{Secret, SshConfig, Timing};
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -27,6 +27,8 @@ pub struct MasterDef {
     pub timing: Timing,
     /// `priority`: among standbys the one with the highest leads first. Default: 0.
     pub priority: i32,
+    /// `ssh`: how servers of other hosts are launched there. Default: as ssh is configured for this user.
+    pub ssh: SshConfig,
     /// All other keys, as they stand in the file.
     pub extra: BTreeMap<String, Value>,
 }
@@ -42,6 +44,7 @@ impl MasterDef {
             secret: None,
             timing: Timing::default(),
             priority: 0,
+            ssh: SshConfig::default(),
             extra: BTreeMap::new(),
         }
     }
@@ -50,6 +53,10 @@ impl MasterDef {
     pub(super) fn read(node: Node<'_>) -> Result<Self, ConfigError> {
         let mut def = Self::new("", "", 0);
         for entry in node.object("the master's object, such as {\"id\": \"master-server-1\", …}")? {
+            if entry.key == "ssh" {
+                def.ssh = SshConfig::read(entry.value)?;
+                continue;
+            }
             let value = entry.value.value()?;
             def.set(&entry.key, &value).map_err(|message| entry.value.error(message))?;
         }
