@@ -6,8 +6,10 @@
 extern crate alloc;
 
 pub mod clock;
+pub mod netns;
 pub mod ports;
 mod process;
 pub mod proxy;
 mod spawner;
+pub mod sshd;
 pub mod zookeeper;
