@@ -101,6 +101,18 @@ pub(super) enum Command {
     /// forgotten when it ends; to keep them for good, write them into servers.json too.
     #[command(after_help = help::ADD)]
     Add(AddArgs),
+    /// Hand the leadership over to a standby, at once and without stopping a server
+    ///
+    /// For maintenance of the machine that the active master runs on. Refused if the standby does not live;
+    /// the old leader becomes a standby.
+    #[command(after_help = help::HANDOVER)]
+    Handover(HandoverArgs),
+    /// Start the standby masters of config/masterha.json, in the background
+    ///
+    /// As Pomelo's `masterha`. Those on other hosts are started through ssh. Each takes over when the active
+    /// master dies. Those that live already are left alone.
+    #[command(after_help = help::MASTERHA)]
+    Masterha,
     /// Make a new application: a crate with servers, configuration and a first hook
     ///
     /// PATH must not exist yet, or be empty; its last part becomes the crate's name.
@@ -155,6 +167,18 @@ pub(super) struct MasterArgs {
     /// Where it listens; by default the port of master.json, or a free one if another master has it
     #[arg(long, short = 'P', value_name = "PORT")]
     pub(super) port: Option<u16>,
+    /// Among standbys the one with the highest leads next; that of master.json, or else 0, by default
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    pub(super) priority: Option<i32>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HandoverArgs {
+    /// The standby's id or host:port; by default the one that would lead next
+    #[arg(long, value_name = "ID")]
+    pub(super) to: Option<String>,
+    #[command(flatten)]
+    pub(super) target: Target,
 }
 
 #[derive(Debug, Args)]
@@ -244,6 +268,10 @@ mod tests {
             "kill",
             "kill a",
             "add id=a serverType=chat host=127.0.0.1 port=1",
+            "master --priority -5",
+            "handover",
+            "handover --to 10.0.0.2:3006 --host 127.0.0.1 --port 3005",
+            "masterha -e production -d /srv",
             "init new/app",
             "--dir /srv list",
             "serve --id a --type chat --dir /srv --env production -- --own -x",

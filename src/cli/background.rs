@@ -5,6 +5,7 @@ use super::args::{Cli, StartArgs};
 use super::bar::say;
 use super::console::{Console, unexpected};
 use super::{bar, find, tail};
+use crate::context::Context;
 use crate::master::{MasterEvent, Plan, log_spec};
 use crate::parts;
 use crate::program::own_file;
@@ -13,6 +14,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 use futures_lite::future;
 use std::path::Path;
+use tangelo_core::config::ClusterConfig;
 use tangelo_core::process::{LaunchSpec, Signal};
 use tangelo_core::wire::{MasterRole, MasterRow, Request, Response, Selection};
 use tangelo_core::{Error, ErrorKind, Instant, ProcessRef, Result, Supervisor};
@@ -37,19 +39,10 @@ pub(super) fn start(cli: &Cli, plan: Plan, args: &StartArgs) -> Result<()> {
     let spec = launch_spec(cli, &plan, args)?;
     let Plan { context, config, secret, .. } = plan;
     let log = tail::log_of(&context.dir, &config.master.id);
-    let patience = context.election.patience(config.master.timing.lease) + PATIENCE;
+    let patience = patience(&context, &config);
     let console = Console::new(context, config, &secret, None)?;
-    let runtime = &console.context.runtime;
-    let supervisor = parts::supervisor(Arc::clone(runtime));
     let (logged, since) = (tail::length(&log), Instant::now());
-    let process = console.context.block_on(supervisor.launch(spec))?;
-
-    let row = console.context.block_on(async {
-        let settled = timeout(runtime, patience, role(&console, &process));
-        let settled = async { settled.await.unwrap_or_else(|Elapsed| Err(hung(&process, patience))) };
-        future::or(settled, died(&*supervisor, &process)).await
-    });
-    let row = row.map_err(|error| give_up(&console, &*supervisor, &process, error, (&log, logged)))?;
+    let Begun { row, process, supervisor } = begin(&console, spec, &log, patience)?;
     if row.role == MasterRole::Standby {
         return standing_by(&console, &row);
     }
@@ -81,24 +74,64 @@ pub(super) fn start(cli: &Cli, plan: Plan, args: &StartArgs) -> Result<()> {
     }
 }
 
+/// A master in the background that leads or stands by.
+pub(super) struct Begun {
+    pub(super) row: MasterRow,
+    process: ProcessRef,
+    supervisor: Arc<dyn Supervisor>,
+}
+
+/// Starts a master and waits until it leads or stands by; one that does neither is not left behind.
+pub(super) fn begin(console: &Console, spec: LaunchSpec, log: &Path, patience: Duration) -> Result<Begun> {
+    let runtime = &console.context.runtime;
+    let supervisor = parts::supervisor(Arc::clone(runtime));
+    let logged = tail::length(log);
+    let process = console.context.block_on(supervisor.launch(spec))?;
+    let row = console.context.block_on(async {
+        let settled = timeout(runtime, patience, role(console, &process));
+        let settled = async { settled.await.unwrap_or_else(|Elapsed| Err(hung(&process, patience))) };
+        future::or(settled, died(&*supervisor, &process)).await
+    });
+    let row = row.map_err(|error| give_up(console, &*supervisor, &process, error, (log, logged)))?;
+    Ok(Begun { row, process, supervisor })
+}
+
+/// How long a master in the background may take until it leads or stands by.
+pub(super) fn patience(context: &Context, config: &ClusterConfig) -> Duration {
+    context.election.patience(config.master.timing.lease) + PATIENCE
+}
+
 fn launch_spec(cli: &Cli, plan: &Plan, args: &StartArgs) -> Result<LaunchSpec> {
-    let (dir, master) = (&plan.context.dir, &plan.config.master);
-    let mut argv: Vec<String> =
-        ["start", "--env", &cli.env, "--log-format", cli.log_format.as_str(), "--dir"]
-            .map(String::from)
-            .into();
-    argv.push(dir.to_string_lossy().into_owned());
+    let mut argv = Vec::new();
     for (flag, value) in [("--type", &args.server_type), ("--id", &args.id)] {
         if let Some(value) = value {
             argv.extend([flag.into(), value.clone()]);
         }
     }
+    let master = &plan.config.master;
+    spec(cli, &plan.context.dir, "start", (&master.id, &master.host), argv)
+}
+
+/// What runs `command` as the master `id` on `host` in the background.
+pub(super) fn spec(
+    cli: &Cli,
+    dir: &Path,
+    command: &str,
+    (id, host): (&str, &str),
+    more: Vec<String>,
+) -> Result<LaunchSpec> {
+    let mut args: Vec<String> =
+        [command, "--env", &cli.env, "--log-format", cli.log_format.as_str(), "--dir"]
+            .map(String::from)
+            .into();
+    args.push(dir.to_string_lossy().into_owned());
+    args.extend(more);
     Ok(LaunchSpec {
-        host: master.host.clone(),
+        host: host.into(),
         program: own_file()?,
-        args: argv,
-        env: vec![(ID_VARIABLE.into(), master.id.clone())],
-        log: Some(log_spec(dir, &master.id)),
+        args,
+        env: vec![(ID_VARIABLE.into(), id.into())],
+        log: Some(log_spec(dir, id)),
         cpus: None,
     })
 }

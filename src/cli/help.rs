@@ -64,6 +64,19 @@ Examples:
   {app} add serverType=chat id=chat-4 host=127.0.0.1 port=6053
   {app} add serverType=chat host=127.0.0.1 port=6060++ clusterCount=3";
 
+pub(super) const HANDOVER: &str = "\
+Examples:
+  {app} handover                to whoever would lead next
+  {app} handover --to master-2  by its id, as `list` shows it
+  {app} handover --to 10.0.0.2:3006";
+
+pub(super) const MASTERHA: &str = "\
+config/masterha.json: {\"masterha\": [{\"id\": \"master-2\", \"host\": \"127.0.0.1\", \"port\": 3006}, …]}
+
+Examples:
+  {app} masterha
+  {app} masterha -e production";
+
 pub(super) const INIT: &str = "\
 Examples:
   {app} init ../my-game  then: cd ../my-game && cargo run -- start";
@@ -100,11 +113,11 @@ mod tests {
             assert!(command.get_long_about().is_some(), "{} says what and when", command.get_name());
         }
         names.sort_unstable();
-        assert_eq!(names.join(" "), "add init kill list master restart start stop");
+        assert_eq!(names.join(" "), "add handover init kill list master masterha restart start stop");
     }
     #[test]
     fn examples_fit_a_narrow_terminal() {
-        for help in [APP, START, MASTER, LIST, STOP, RESTART, KILL, ADD, INIT] {
+        for help in [APP, START, MASTER, LIST, STOP, RESTART, KILL, ADD, HANDOVER, MASTERHA, INIT] {
             for line in help.lines().filter(|line| line.contains(NAME)) {
                 let line = line.replace(NAME, "tangelo");
                 assert!(line.chars().count() <= 80, "{line}");

@@ -9,8 +9,15 @@ use tangelo_core::{Error, ErrorKind, Result};
 
 /// `master`: a standby of its own.
 pub(super) fn master(cli: &Cli, context: Context, args: &MasterArgs) -> Result<()> {
-    let own = Own { id: args.id.as_deref(), host: args.host.as_deref(), port: args.port };
-    foreground(Plan::new(context, &cli.env, &own)?, Role::STANDBY)
+    let MasterArgs { id, host, port, priority } = args;
+    let background = background::own_id();
+    let id = background.as_deref().or(id.as_deref());
+    let own = Own { id, host: host.as_deref(), port: *port, priority: *priority };
+    let plan = Plan::new(context, &cli.env, &own)?;
+    if background.is_some() {
+        return plan.run(Role { logs: true, ..Role::STANDBY }, logger()).map(|_| ());
+    }
+    foreground(plan, Role::STANDBY)
 }
 
 /// `start` without IDs: a cluster, or a standby of one.

@@ -8,9 +8,11 @@ mod close;
 mod console;
 mod find;
 mod foreground;
+mod handover;
 mod help;
 mod init;
 mod logs;
+mod masterha;
 mod masters;
 mod screen;
 mod story;
@@ -75,6 +77,8 @@ fn dispatch(cli: &Cli, command: &Command, context: Context) -> Result<()> {
         Command::Restart(args) => admin::restart(cli, context, args),
         Command::Kill(args) => admin::kill(cli, context, args),
         Command::Add(args) => admin::add(cli, context, args),
+        Command::Handover(args) => handover::handover(cli, context, args),
+        Command::Masterha => masterha::masterha(cli, context),
         // They ask no master.
         _ => Ok(()),
     }

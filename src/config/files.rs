@@ -28,6 +28,11 @@ pub(super) const SERVERS: Kind = Kind {
 pub(super) const ZOOKEEPER: Kind =
     Kind { name: "zookeeper.json", sample: r#"{"ENV": {"server": "127.0.0.1:2181"}}"# };
 
+pub(super) const MASTERHA: Kind = Kind {
+    name: "masterha.json",
+    sample: r#"{"masterha": [{"id": "master-server-2", "host": "127.0.0.1", "port": 3006}]}"#,
+};
+
 /// A file that has been read.
 #[derive(Debug)]
 pub(super) struct Found {

@@ -4,9 +4,11 @@ mod files;
 pub(crate) mod secret;
 
 use alloc::collections::BTreeSet;
-use files::{MASTER, SERVERS, ZOOKEEPER};
+use files::{MASTER, MASTERHA, SERVERS, ZOOKEEPER};
 use std::path::Path;
-use tangelo_core::config::{ClusterConfig, ConfigError, ConfigFile, Layout, ZooKeeperConfig, check_name};
+use tangelo_core::config::{
+    ClusterConfig, ConfigError, ConfigFile, Layout, StandbyDef, ZooKeeperConfig, check_name,
+};
 use tangelo_core::{CpuSet, Error, ErrorKind, Result};
 
 /// Reads `master.json` alone: what a server process and the command line need still works while
@@ -68,6 +70,17 @@ pub(crate) fn load_zookeeper(dir: &Path, env: &str) -> Result<Option<ZooKeeperCo
         }
     }
     Ok(Some(ZooKeeperConfig::parse(env, file)?))
+}
+
+/// Reads `config/masterha.json`, the masters that `masterha` starts.
+///
+/// # Errors
+/// As [`load`].
+#[cfg(feature = "cli")]
+pub(crate) fn load_masterha(dir: &Path, env: &str) -> Result<Vec<StandbyDef>> {
+    let found = files::find(dir, env, &MASTERHA)?;
+    let file = ConfigFile { name: &found.name, text: &found.text, layout: found.layout };
+    Ok(StandbyDef::parse(env, file)?)
 }
 
 /// The environments that the files of `dir` know, in alphabetical order. Empty if they cannot be

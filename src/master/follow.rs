@@ -94,7 +94,8 @@ impl Master {
             Event::Message(link, Message::Request { id, request }) => {
                 if let Some(link) = self.links.get(link).cloned() {
                     let leaders = self.options.coordinator.observe();
-                    forward(&self.runtime, &self.link_config, leaders, link, id, request);
+                    let own = (self.options.def.host.clone(), self.options.def.port);
+                    forward(&self.runtime, &self.link_config, own, leaders, link, id, request);
                 }
             }
             Event::Message(link, _) => self.links.close(link, "it sent what no command line sends"),

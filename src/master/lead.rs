@@ -1,22 +1,26 @@
 //! A leader: it drives the master's machine and does what the machine says.
 
+use super::begin::Begun;
 use super::events::{Event, MasterEvent};
+use super::handing_over::HandingOver;
 use super::launcher::{Launcher, PAST_DEADLINE};
 use super::process::{Master, ReignEnd};
 use crate::link::{Closed, Inbox, Link};
-use crate::time::until;
+use crate::time::{Elapsed, timeout, until};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 use futures_lite::future;
 use std::collections::HashMap;
 use tangelo_core::coordinator::LeadershipState;
 use tangelo_core::master::{Action, ClusterState, Input, LinkId, Machine, Setup, StandbyInfo, Ticket};
+use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::{
     Hello, Listing, MasterRole, MasterRow, MasterState, Message, Request, Response, Role,
 };
-use tangelo_core::{ErrorKind, Instant, Leadership, Result};
+use tangelo_core::{Instant, Leadership, Result};
 use tracing::{debug, info, warn};
 
 /// One reign.
@@ -33,8 +37,22 @@ struct Reign<'a> {
     asked: HashMap<Ticket, (LinkId, u32)>,
     /// The memory that servers registered with; later their heartbeats say it.
     registered_rss: HashMap<LinkId, u64>,
+    handing_over: Option<HandingOver>,
     interrupts: u32,
     end: Option<ReignEnd>,
+}
+
+/// How long a coordinator may take to be told of the end of a reign.
+const RESIGN: Duration = Duration::from_secs(5);
+
+async fn resign(runtime: &Arc<dyn Runtime>, leadership: &dyn Leadership) {
+    match timeout(runtime, RESIGN, leadership.resign()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            warn!(%error, "the coordinator could not be told that this master leads no longer");
+        }
+        Err(Elapsed) => warn!("the coordinator does not take in that this master leads no longer"),
+    }
 }
 
 impl Master {
@@ -43,7 +61,14 @@ impl Master {
     /// # Errors
     /// If the stored state cannot be read, and only a person can mend it.
     pub(super) async fn lead(&mut self, leadership: Arc<dyn Leadership>) -> Result<ReignEnd> {
-        let Some(stored) = self.load(&leadership).await? else { return Ok(ReignEnd::SteppedDown) };
+        let (stored, waiting) = match self.begin(&leadership).await? {
+            Begun::Loaded(stored, waiting) => (stored, waiting),
+            Begun::Over => return Ok(ReignEnd::SteppedDown),
+            Begun::Interrupted => {
+                resign(&self.runtime, &*leadership).await;
+                return Ok(ReignEnd::Left);
+            }
+        };
         // A cluster that had ended before this process heard of any is history: a new one begins.
         let heard = self.heard.load(Ordering::Acquire);
         let stored = stored.filter(|state| heard || !state.ended);
@@ -74,29 +99,18 @@ impl Master {
             last_ticket: 0,
             asked: HashMap::new(),
             registered_rss: HashMap::new(),
+            handing_over: None,
             interrupts: 0,
             end: None,
         };
         reign.act(actions);
+        waiting.into_iter().for_each(|event| reign.take(event));
         let end = reign.turn().await;
-        if let Err(error) = reign.leadership.resign().await {
-            warn!(%error, "the coordinator could not be told that this master leads no longer");
+        if let Some(handing_over) = reign.handing_over.take() {
+            handing_over.ended().await;
         }
+        resign(&reign.master.runtime, &*reign.leadership).await;
         Ok(end)
-    }
-
-    /// The desired state, however long the coordinator takes; `None` if the reign ends before.
-    async fn load(&self, leadership: &Arc<dyn Leadership>) -> Result<Option<Option<ClusterState>>> {
-        loop {
-            match leadership.load().await {
-                Ok(bytes) => return bytes.as_deref().map(ClusterState::decode).transpose().map(Some),
-                Err(error) if error.is_temporary() => warn!(%error, "cannot load the cluster's state yet"),
-                Err(error) if error.kind() == ErrorKind::Fenced => return Ok(None),
-                // Another reign would fare no better: to stand again at once would only turn in circles.
-                Err(error) => return Err(error),
-            }
-            self.runtime.sleep(PAST_DEADLINE).await;
-        }
     }
 
     /// Lets changes of the leadership come in as events.
@@ -263,6 +277,7 @@ impl Reign<'_> {
                     self.drop_link(link, &reason);
                 }
                 Action::Reply { ticket, response } => self.reply(ticket, response),
+                Action::HandOver { ticket, to } => self.hand_over(ticket, to),
                 Action::Report { id, what } => {
                     (self.master.options.observer)(&MasterEvent::Server { id: &id, report: &what });
                 }
@@ -280,6 +295,14 @@ impl Reign<'_> {
                 }
             }
         }
+    }
+
+    fn hand_over(&mut self, ticket: Ticket, to: Option<String>) {
+        let Some((link, id)) = self.asked.remove(&ticket) else { return };
+        let Some(link) = self.master.links.get(link).cloned() else { return };
+        let Master { runtime, options, .. } = &*self.master;
+        let begun = HandingOver::begin(runtime, &options.coordinator, &self.leadership, to, (link, id));
+        self.handing_over = Some(begun);
     }
 
     fn store(&self, version: u64, state: ClusterState) {

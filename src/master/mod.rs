@@ -1,7 +1,9 @@
 //! What runs in a master process: a standby that follows, and a leader that acts.
 
+mod begin;
 mod events;
 mod follow;
+mod handing_over;
 mod launcher;
 mod lead;
 mod links;

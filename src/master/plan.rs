@@ -17,6 +17,7 @@ pub(crate) struct Own<'a> {
     pub(crate) id: Option<&'a str>,
     pub(crate) host: Option<&'a str>,
     pub(crate) port: Option<u16>,
+    pub(crate) priority: Option<i32>,
 }
 
 /// What a master is for.
@@ -73,6 +74,7 @@ impl Plan {
             def.host = host.into();
         }
         def.port = own.port.unwrap_or(def.port);
+        def.priority = own.priority.unwrap_or(def.priority);
         let secret = secret::obtain(&context.dir, &config)?;
         if secret::is_in_environment() {
             // So the machine knows that it was set, and not made for loopback only.

@@ -18,11 +18,12 @@ const ELECTION: Duration = Duration::from_secs(10);
 /// How soon a leader that could not be reached is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
-/// Asks the leader, as soon as there is one, and sends what it answers on `link`. The leader may be
-/// this very master by then.
+/// Asks the leader, as soon as there is one, and sends what it answers on `link`. Should `own`
+/// address be published, that is an old one, or this master is about to lead: whoever asked may ask again.
 pub(super) fn forward(
     runtime: &Arc<dyn Runtime>,
     config: &LinkConfig,
+    own: (String, u16),
     leaders: BoxStream<'static, Result<Option<LeaderInfo>>>,
     link: Link,
     id: u32,
@@ -32,7 +33,7 @@ pub(super) fn forward(
     config.hello.role = Role::Admin;
     runtime.spawn(Box::pin(async move {
         let nobody = "this master is a standby and nobody leads: ask again";
-        let response = match timeout(&asker, ELECTION, reach(&asker, &config, leaders)).await {
+        let response = match timeout(&asker, ELECTION, reach(&asker, &config, &own, leaders)).await {
             Ok((open, address)) => answer(open, &address, request).await,
             Err(Elapsed) => Err(Error::new(ErrorKind::Unavailable, nobody)),
         };
@@ -46,13 +47,17 @@ pub(super) fn forward(
 async fn reach(
     runtime: &Arc<dyn Runtime>,
     config: &LinkConfig,
+    (own_host, own_port): &(String, u16),
     mut leaders: BoxStream<'static, Result<Option<LeaderInfo>>>,
 ) -> ((Link, Inbox), String) {
     let mut current = None;
     loop {
         let changed = async {
             match leaders.next().await {
-                Some(leader) => leader.ok().flatten(),
+                Some(leader) => {
+                    let leader = leader.ok().flatten();
+                    leader.filter(|leader| (&leader.host, &leader.port) != (own_host, own_port))
+                }
                 None => future::pending().await,
             }
         };

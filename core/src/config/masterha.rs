@@ -80,8 +80,8 @@ mod tests {
     fn mistakes_are_told() {
         for (text, part) in [
             ("[]", "expected an object"),
-            ("{}", "expected the key \"masterha\""),
-            (r#"{"masterha": {}}"#, "expected"),
+            (r#"{"x": 1}"#, "expected the key \"masterha\""),
+            (r#"{"masterha": "none"}"#, "expected a list of masters"),
             (r#"{"masterha": [{"id": "a", "host": "b"}]}"#, "needs"),
             (r#"{"masterha": [{"id": "a/b", "host": "b", "port": 1}]}"#, "expected"),
             (r#"{"masterha": [{"id": "a", "host": "-o", "port": 1}]}"#, "expected"),
