@@ -24,6 +24,8 @@ pub(crate) enum Probe {
     Program(&'static str),
     /// A command of cargo that answers to `--version`.
     CargoCommand(&'static str),
+    /// A program on the PATH, and these files.
+    ProgramWithFiles(&'static str, &'static [&'static str]),
 }
 
 /// How to get something.
@@ -36,8 +38,11 @@ pub(crate) enum Source {
 }
 
 impl Probe {
-    fn is_there(self) -> bool {
+    pub(crate) fn is_there(self) -> bool {
         match self {
+            Self::ProgramWithFiles(name, files) => {
+                on_path(name).is_some() && files.iter().all(|file| Path::new(file).is_file())
+            }
             Self::Program(name) => on_path(name).is_some(),
             Self::CargoCommand(name) => {
                 processes::cargo(&[name, "--version"]).output().is_ok_and(|output| output.status.success())

@@ -3,16 +3,17 @@
 extern crate alloc;
 
 mod bench;
-mod clock;
 mod install;
 mod machine;
 mod matrix;
 mod processes;
 mod repo;
 mod run;
+mod services;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use tangelo_services::clock;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Tangelo's own tasks", max_term_width = 100)]
@@ -28,6 +29,9 @@ enum Task {
     /// Measures Tangelo beside its peers
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// The servers that tests, chaos runs and benchmarks start
+    #[command(subcommand)]
+    Services(services::Task),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
     let done = match cli.task {
         Task::TestMatrix(args) => matrix::run(&args),
         Task::Bench(bench) => bench::run(&bench).map(|()| true),
+        Task::Services(task) => services::run(&task).map(|()| true),
     };
     processes::halt_if_interrupted();
     match done {

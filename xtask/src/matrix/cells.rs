@@ -2,6 +2,7 @@
 
 use super::cell::{Cell, Step};
 use crate::install::{Need, Probe, Source};
+use crate::services::ZOOKEEPER;
 
 const RUSTFMT: Need = Need {
     what: "rustfmt",
@@ -29,9 +30,12 @@ pub(super) const CELLS: &[Cell] = &[
     },
     Cell {
         name: "xtask",
-        what: "this tool's own tests",
-        steps: &[Step::tests(&["test", "-p", "xtask"])],
-        needs: &[LINKER],
+        what: "this tool's own tests, and those of the servers that tests start",
+        steps: &[
+            Step::tests(&["test", "-p", "xtask", "--no-fail-fast"]),
+            Step::tests(&["test", "-p", "tangelo-services", "--no-fail-fast"]),
+        ],
+        needs: &[LINKER, ZOOKEEPER],
         limit_minutes: 5,
         quick: false,
     },

@@ -1,0 +1,42 @@
+//! `cargo xtask services`: what tests, chaos runs and benchmarks start beside Tangelo itself.
+
+use crate::install::{self, Need, Probe, Source};
+use anyhow::Result;
+use tangelo_services::zookeeper;
+
+/// ZooKeeper with the Java machine that runs it.
+pub(crate) const ZOOKEEPER: Need = Need {
+    what: "ZooKeeper and java",
+    probe: Probe::ProgramWithFiles("java", &zookeeper::JARS),
+    source: Source::Debian(&zookeeper::PACKAGES),
+};
+/// For servers on other hosts, which are launched through ssh.
+pub(crate) const SSH: Need = Need {
+    what: "ssh and its server",
+    probe: Probe::ProgramWithFiles("ssh", &["/usr/sbin/sshd"]),
+    source: Source::Debian(&["openssh-client", "openssh-server"]),
+};
+/// Hosts of one machine: network namespaces and what links them.
+pub(crate) const NETWORK: Need =
+    Need { what: "ip", probe: Probe::Program("ip"), source: Source::Debian(&["iproute2"]) };
+
+const ALL: [Need; 3] = [ZOOKEEPER, SSH, NETWORK];
+
+/// The servers that tests, chaos runs and benchmarks start.
+#[derive(clap::Subcommand)]
+pub(crate) enum Task {
+    /// Installs their Debian packages where they are missing (as root, or by a sudo without password)
+    Install,
+}
+
+/// Runs a task.
+pub(crate) fn run(task: &Task) -> Result<()> {
+    match task {
+        Task::Install => {
+            for need in ALL {
+                println!("{}: {}", need.what, if need.probe.is_there() { "is there" } else { "is missing" });
+            }
+            install::ensure(&ALL)
+        }
+    }
+}
