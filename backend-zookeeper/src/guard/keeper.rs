@@ -1,0 +1,212 @@
+//! The guard's own session with ZooKeeper, kept for ever.
+
+use super::time::{jittered, within};
+use crate::guard::connect;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use event_listener::Event;
+use futures_lite::future::or;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tangelo_core::config::ZooKeeperConfig;
+use tangelo_core::runtime::Runtime;
+use tangelo_core::{Error, ErrorKind, Result};
+use zookeeper_client::{Client, SessionState};
+
+/// The pauses between attempts to connect.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The same, when the master is dead and every millisecond counts.
+const URGENT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a lost connection may take to come back before a new session is opened beside it. The client's own
+/// pauses grow without bound, and this session has nothing to lose.
+const RETURN_LIMIT: Duration = Duration::from_secs(1);
+/// The first limit of an attempt that is urgent; each further one may take twice as long.
+pub(super) const FIRST_LIMIT: Duration = Duration::from_millis(500);
+/// Closing a session takes a round trip and a write.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// Holds the session that [`run`](Self::run) keeps.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    runtime: Arc<dyn Runtime>,
+    config: ZooKeeperConfig,
+    state: Mutex<State>,
+    changed: Event,
+    urgent: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Present while it is connected.
+    client: Option<Client>,
+    /// The longest that any session has been granted so far, or what is asked for.
+    timeout: Duration,
+}
+
+impl Keeper {
+    pub(super) fn new(runtime: Arc<dyn Runtime>, config: ZooKeeperConfig) -> Self {
+        let state = State { client: None, timeout: config.timeout };
+        let (changed, urgent) = (Event::new(), AtomicBool::new(false));
+        Self { runtime, config, state: Mutex::new(state), changed, urgent }
+    }
+
+    /// Keeps a session until this is dropped.
+    ///
+    /// # Errors
+    /// Only what no waiting can cure.
+    pub(super) async fn run(&self) -> Result<()> {
+        let (mut pause, mut limit) = (FIRST_PAUSE, FIRST_LIMIT);
+        loop {
+            match self.connect(&mut limit).await {
+                Ok(client) => {
+                    (pause, limit) = (FIRST_PAUSE, FIRST_LIMIT);
+                    tracing::debug!("the guard has a session with ZooKeeper: {}", client.session_id());
+                    let lost = self.keep(&client).await;
+                    self.set(None);
+                    if lost == SessionState::AuthFailed {
+                        return Err(connect::error(&self.config.server, zookeeper_client::Error::AuthFailed));
+                    }
+                    tracing::debug!("the guard has lost its session with ZooKeeper: {lost}");
+                }
+                Err(e) if e.is_temporary() => tracing::debug!("the guard has no session with ZooKeeper: {e}"),
+                Err(e) => return Err(e),
+            }
+            let (urgent, wait) = (self.urgent(), jittered(pause));
+            let wait = if urgent { wait.min(URGENT_PAUSE) } else { wait };
+            // An order to hurry cuts a long pause short.
+            or(self.runtime.sleep(wait), self.until(|_| self.urgent() != urgent)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// One attempt to get a session.
+    async fn connect(&self, limit: &mut Duration) -> Result<Client> {
+        let connected = async {
+            let connector = connect::connector(&self.config).with_fail_eagerly();
+            let connected = connector.connect(&self.config.server).await;
+            connected.map_err(|e| connect::error(&self.config.server, e))
+        };
+        // A frozen server takes connections and says nothing for as long as the client has patience.
+        let late = async {
+            self.until(|_| self.urgent()).await;
+            self.runtime.sleep(*limit).await;
+            *limit *= 2;
+            Err(Error::new(ErrorKind::Timeout, "ZooKeeper takes a connection and does not answer"))
+        };
+        or(connected, late).await
+    }
+
+    /// Shows the session while it is connected, until it is lost.
+    async fn keep(&self, client: &Client) -> SessionState {
+        let mut states = client.state_watcher();
+        let mut state = states.state();
+        loop {
+            match state {
+                SessionState::SyncConnected => {
+                    self.set(Some(client));
+                    let discarded = self.until(|state| state.client.is_none());
+                    match or(async { Some(states.changed().await) }, async {
+                        discarded.await;
+                        None
+                    })
+                    .await
+                    {
+                        Some(next) => state = next,
+                        None => return state,
+                    }
+                }
+                SessionState::Disconnected if !self.urgent() => {
+                    self.set(None);
+                    let hurried = async {
+                        self.until(|_| self.urgent()).await;
+                        None
+                    };
+                    let returned = async { within(&*self.runtime, RETURN_LIMIT, states.changed()).await };
+                    match or(returned, hurried).await {
+                        Some(next) => state = next,
+                        None => return state,
+                    }
+                }
+                lost => return lost,
+            }
+        }
+    }
+
+    /// The session, as soon as it is connected. Cancel safe.
+    pub(super) async fn client(&self) -> Client {
+        loop {
+            if let Some(client) = self.state().client.clone() {
+                return client;
+            }
+            self.until(|state| state.client.is_some()).await;
+        }
+    }
+
+    /// Gives up a session that does not answer: another is opened.
+    pub(super) fn discard(&self, client: &Client) {
+        let mut state = self.state();
+        if state.client.as_ref().is_some_and(|kept| kept.session_id() == client.session_id()) {
+            state.client = None;
+            self.changed.notify(usize::MAX);
+        }
+    }
+
+    /// From now on a session is wanted at any price.
+    pub(super) fn hurry(&self) {
+        self.urgent.store(true, Ordering::SeqCst);
+        self.changed.notify(usize::MAX);
+    }
+
+    fn urgent(&self) -> bool {
+        self.urgent.load(Ordering::SeqCst)
+    }
+
+    /// Whether there is a session now.
+    pub(super) fn connected(&self) -> bool {
+        self.state().client.is_some()
+    }
+
+    /// Waits until [`connected`](Self::connected) is other than `seen`. Cancel safe.
+    pub(super) async fn connection_changed(&self, seen: bool) {
+        self.until(|state| state.client.is_some() != seen).await;
+    }
+
+    /// How long the sessions of this configuration live without a sign of life.
+    pub(super) fn timeout(&self) -> Duration {
+        self.state().timeout
+    }
+
+    /// Closes the session, if there is one: an orderly end for ZooKeeper's log.
+    pub(super) async fn close(&self) {
+        let Some(client) = self.state().client.take() else { return };
+        let mut states = client.state_watcher();
+        // The session is closed when its last client is dropped.
+        drop(client);
+        let closed = async { while !states.changed().await.is_terminated() {} };
+        within(&*self.runtime, CLOSE_LIMIT, closed).await;
+    }
+
+    fn set(&self, client: Option<&Client>) {
+        let mut state = self.state();
+        state.client = client.cloned();
+        if let Some(client) = client {
+            state.timeout = state.timeout.max(client.session_timeout());
+        }
+        self.changed.notify(usize::MAX);
+    }
+
+    async fn until(&self, condition: impl Fn(&State) -> bool) {
+        loop {
+            let changed = self.changed.listen();
+            if condition(&self.state()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
