@@ -151,7 +151,7 @@ fn calls_go_on_while_no_master_lives() {
     cluster.end();
 }
 
-fn servers_keep_their_view_across_a_leader_change() {
+pub(crate) fn servers_keep_their_view_across_a_leader_change() {
     let cluster = Cluster::new(json!({"chat": [{"id": "chat-1", "puppet": true}, {"id": "chat-2"}]}));
     let leader = cluster.start();
     let standby = cluster.standby();

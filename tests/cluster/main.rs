@@ -14,11 +14,14 @@ mod chaos;
 mod config;
 mod cpus;
 mod crashes;
+mod handover;
 mod logs;
 mod masters;
 mod secrets;
 mod starting;
 mod stopping;
+#[cfg(feature = "coordinator-zookeeper")]
+mod zookeeper;
 
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
@@ -32,19 +35,25 @@ fn main() -> ExitCode {
     }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
-    let modules: [fn() -> Vec<Trial>; 11] = [
+    let modules: &[fn() -> Vec<Trial>] = &[
         admin::trials,
         application::trials,
         chaos::trials,
         config::trials,
         cpus::trials,
         crashes::trials,
+        handover::trials,
         logs::trials,
         masters::trials,
         secrets::trials,
         starting::trials,
         stopping::trials,
+        #[cfg(feature = "coordinator-zookeeper")]
+        zookeeper::trials,
     ];
     let trials = modules.iter().flat_map(|module| module()).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    #[cfg(feature = "coordinator-zookeeper")]
+    support::zookeeper::end();
+    conclusion.exit_code()
 }

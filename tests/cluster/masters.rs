@@ -34,7 +34,7 @@ trials![
     a_screen_that_has_stopped_does_not_cost_the_leader_its_lease,
 ];
 
-fn servers() -> Value {
+pub(crate) fn servers() -> Value {
     json!({
         "connector": [{"id": "connector-1", "frontend": true, "auto-restart": true}],
         "chat": [{"id": "chat-1", "auto-restart": true}, {"id": "chat-2"}],
@@ -43,7 +43,7 @@ fn servers() -> Value {
 
 /// Waits until this process leads and all servers are with it.
 #[track_caller]
-fn leads(cluster: &Cluster, pid: u32) -> Listing {
+pub(crate) fn leads(cluster: &Cluster, pid: u32) -> Listing {
     cluster.wait_for("the standby leads and has all servers", |list| {
         list.masters.first().is_some_and(|master| master.pid == pid)
             && list
@@ -54,11 +54,11 @@ fn leads(cluster: &Cluster, pid: u32) -> Listing {
 }
 
 /// Whether a server is only believed to be up: its link has not come back yet.
-fn lost(detail: &str) -> bool {
+pub(crate) fn lost(detail: &str) -> bool {
     detail.contains("waiting for it to come back")
 }
 
-fn a_second_start_becomes_a_standby_and_launches_nothing() {
+pub(crate) fn a_second_start_becomes_a_standby_and_launches_nothing() {
     let cluster = Cluster::new(servers());
     let leader = cluster.start();
     let before = cluster.list();
@@ -84,7 +84,7 @@ fn a_second_start_becomes_a_standby_and_launches_nothing() {
     }
 }
 
-fn the_leader_killed_the_standby_leads_and_no_server_is_restarted() {
+pub(crate) fn the_leader_killed_the_standby_leads_and_no_server_is_restarted() {
     let cluster = Cluster::new(servers());
     let leader = cluster.start();
     let standby = cluster.standby();
@@ -139,7 +139,7 @@ fn pomelo_frozen_master_kills_a_healthy_server_a_thawed_leader_within_its_lease_
     cluster.end();
 }
 
-fn leader_and_server_killed_together_the_successor_restarts_it() {
+pub(crate) fn leader_and_server_killed_together_the_successor_restarts_it() {
     let cluster = Cluster::new(servers());
     let leader = cluster.start();
     let standby = cluster.standby();
@@ -156,7 +156,7 @@ fn leader_and_server_killed_together_the_successor_restarts_it() {
     cluster.end();
 }
 
-fn a_server_without_auto_restart_that_dies_while_no_master_lives_stays_failed() {
+pub(crate) fn a_server_without_auto_restart_that_dies_while_no_master_lives_stays_failed() {
     let cluster = Cluster::new(servers());
     let leader = cluster.start();
     let before = cluster.list();
@@ -178,7 +178,7 @@ fn a_server_without_auto_restart_that_dies_while_no_master_lives_stays_failed() 
     cluster.end();
 }
 
-fn servers_outlive_the_only_master_and_a_new_start_adopts_them() {
+pub(crate) fn servers_outlive_the_only_master_and_a_new_start_adopts_them() {
     let cluster = Cluster::new(servers());
     let leader = cluster.start();
     let before = cluster.list();
@@ -197,7 +197,7 @@ fn servers_outlive_the_only_master_and_a_new_start_adopts_them() {
     cluster.end();
 }
 
-fn a_stopped_server_stays_stopped_across_a_leader_change_until_it_is_started() {
+pub(crate) fn a_stopped_server_stays_stopped_across_a_leader_change_until_it_is_started() {
     let cluster = Cluster::new(servers());
     let leader = cluster.start();
     let standby = cluster.standby();
@@ -218,7 +218,7 @@ fn a_stopped_server_stays_stopped_across_a_leader_change_until_it_is_started() {
     cluster.end();
 }
 
-fn an_added_server_survives_a_leader_change() {
+pub(crate) fn an_added_server_survives_a_leader_change() {
     let cluster = Cluster::new(servers());
     let leader = cluster.start();
     let port = format!("port={}", cluster.ports.next());
@@ -237,7 +237,7 @@ fn an_added_server_survives_a_leader_change() {
     cluster.end();
 }
 
-fn failed_servers_are_not_started_by_a_leader_change() {
+pub(crate) fn failed_servers_are_not_started_by_a_leader_change() {
     let cluster = Cluster::new(servers());
     let leader = cluster.start();
     let standby = cluster.standby();
@@ -264,7 +264,7 @@ fn leaders_die_one_after_the_other_and_epochs_only_grow() {
     cluster.end();
 }
 
-fn a_standby_on_a_port_of_its_own_forwards_what_it_is_asked() {
+pub(crate) fn a_standby_on_a_port_of_its_own_forwards_what_it_is_asked() {
     let cluster = Cluster::new(servers());
     cluster.start();
     let port = cluster.ports.next().to_string();
@@ -288,7 +288,7 @@ fn a_standby_on_a_port_of_its_own_forwards_what_it_is_asked() {
     assert_eq!(standby.end().code, Some(0));
 }
 
-fn a_standby_that_leaves_changes_nothing() {
+pub(crate) fn a_standby_that_leaves_changes_nothing() {
     let cluster = Cluster::new(servers());
     cluster.start();
     let before = cluster.list();
@@ -304,7 +304,7 @@ fn a_standby_that_leaves_changes_nothing() {
     cluster.end();
 }
 
-fn the_leader_of_master_leaves_and_the_cluster_goes_on() {
+pub(crate) fn the_leader_of_master_leaves_and_the_cluster_goes_on() {
     let cluster = Cluster::new(servers());
     let first = cluster.start();
     let second = cluster.master(&["master", "--id", "master-2"]);
@@ -320,7 +320,7 @@ fn the_leader_of_master_leaves_and_the_cluster_goes_on() {
     cluster.end();
 }
 
-fn several_masters_in_one_directory_started_at_once_elect_one() {
+pub(crate) fn several_masters_in_one_directory_started_at_once_elect_one() {
     let cluster = Cluster::new(servers());
     let masters: Vec<_> = (0..4).map(|_| cluster.master(&["start"])).collect();
     let list = cluster.wait_for("one leads, three stand by and all are up", |list| {
@@ -336,7 +336,7 @@ fn several_masters_in_one_directory_started_at_once_elect_one() {
     assert!(masters.iter().all(|master| master.end().code == Some(0)));
 }
 
-fn a_master_that_comes_first_begins_the_cluster_before_and_after_a_stop() {
+pub(crate) fn a_master_that_comes_first_begins_the_cluster_before_and_after_a_stop() {
     let cluster = Cluster::new(servers());
     for _ in 0..2 {
         // No order of starting is wrong, and a cluster that was stopped is history.
@@ -352,7 +352,7 @@ fn a_master_that_comes_first_begins_the_cluster_before_and_after_a_stop() {
     cluster.assert_gone();
 }
 
-fn ctrl_c_on_a_standby_leaves_the_cluster_alone() {
+pub(crate) fn ctrl_c_on_a_standby_leaves_the_cluster_alone() {
     let cluster = Cluster::new(servers());
     let leader = cluster.start();
     let before = cluster.list();
@@ -398,7 +398,7 @@ fn a_frozen_leader_is_an_error_for_commands_and_nobody_waits_for_ever() {
     cluster.assert_gone();
 }
 
-fn a_second_start_in_the_background_becomes_a_standby() {
+pub(crate) fn a_second_start_in_the_background_becomes_a_standby() {
     let cluster = Cluster::new(servers());
     let leader = cluster.start();
     let before = cluster.list();

@@ -47,6 +47,10 @@ impl Cluster {
         let cluster = Self { dir, ports, port, masters: RefCell::default(), commands: Cell::new(0) };
         cluster.write("config/master.json", &json!({"development": def}).to_string());
         cluster.write("config/servers.json", &json!({"development": servers}).to_string());
+        #[cfg(feature = "coordinator-zookeeper")]
+        if let Some(config) = super::zookeeper::config_here() {
+            cluster.write("config/zookeeper.json", &json!({"development": config}).to_string());
+        }
         cluster
     }
 

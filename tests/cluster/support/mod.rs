@@ -6,6 +6,8 @@ mod ports;
 mod process;
 mod running;
 mod wait;
+#[cfg(feature = "coordinator-zookeeper")]
+pub(crate) mod zookeeper;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use listing::Look;
