@@ -5,8 +5,10 @@ mod one_machine;
 #[cfg(feature = "coordinator-zookeeper")]
 mod zookeeper;
 
+#[cfg(all(feature = "coordinator-zookeeper", not(feature = "cli")))]
+pub(crate) use zookeeper::GUARD;
 #[cfg(feature = "coordinator-zookeeper")]
-pub(crate) use zookeeper::{GUARD, guard};
+pub(crate) use zookeeper::guard;
 
 use crate::app::App;
 use crate::config;
