@@ -1,8 +1,10 @@
-//! An app whose servers do nothing but note when they were started: what `cargo xtask bench supervision` measures.
+//! An app whose servers do nothing but note when they were started: what `cargo xtask bench` measures
+//! and `cargo xtask chaos` strikes.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::process::ExitCode;
+use tangelo::MasterHaConfig;
 use tangelo::core::Instant;
 
 fn main() -> ExitCode {
@@ -22,5 +24,12 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    tangelo::run(|_app| {})
+    tangelo::run(|app| {
+        app.configure_for("development", "bench", |app| {
+            // Where masters reach their ZooKeeper through something that can be cut, servers do not.
+            if let Ok(server) = std::env::var("TANGELO_BENCH_ZOOKEEPER") {
+                app.set(MasterHaConfig { server, ..MasterHaConfig::default() });
+            }
+        });
+    })
 }

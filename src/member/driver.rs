@@ -13,7 +13,7 @@ use core::time::Duration;
 use futures_lite::{StreamExt, future};
 use tangelo_core::coordinator::LeaderInfo;
 use tangelo_core::member::{Action, Input, Machine};
-use tangelo_core::wire::{Hello, Phase, Register, Role};
+use tangelo_core::wire::{Hello, Message, Phase, Register, Role};
 use tangelo_core::{Coordinator, Error, ErrorKind, Instant, Result, local};
 use tracing::{error, info, warn};
 
@@ -185,12 +185,31 @@ impl Driver {
                 let linked = self.link.linked(linked);
                 self.feed(Input::Connected(linked));
             }
-            LinkEvent::Message(message) => self.feed(Input::Message(message)),
+            LinkEvent::Message(message) => self.hear(message),
             LinkEvent::Closed(why) => {
                 info!(%why, "the link to the master is gone");
                 self.link.disconnect("it is gone");
                 self.feed(Input::Disconnected);
             }
+        }
+    }
+
+    /// Whom this server obeys is what one wants to know after a failover.
+    fn hear(&mut self, message: Message) {
+        let seen = self.machine.epoch();
+        let (epoch, welcome) = match &message {
+            Message::Welcome(welcome) => (welcome.epoch, true),
+            Message::Stop { epoch, .. } => (*epoch, false),
+            _ => return self.feed(Input::Message(message)),
+        };
+        if epoch < seen {
+            warn!(epoch = epoch.0, seen = seen.0, "a master of the past is not obeyed");
+        } else if !welcome {
+            info!(epoch = epoch.0, seen = seen.0, "the master says stop");
+        }
+        self.feed(Input::Message(message));
+        if welcome && self.machine.is_welcome() {
+            info!(epoch = epoch.0, seen = seen.0, "registered with the master");
         }
     }
 
