@@ -8,7 +8,7 @@ use alloc::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use core::time::Duration;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -58,18 +58,38 @@ impl Cluster {
     /// Writes `servers` servers with `auto-restart` into `dir/config`.
     pub(crate) fn configure(app: &Path, dir: &Path, servers: usize) -> Result<Self> {
         let mut ports = free_ports(servers + 4)?;
-        let config = dir.join("config");
-        std::fs::create_dir_all(&config)?;
-        let rows: Vec<_> = (1..=servers)
-            .zip(ports.drain(4..))
-            .map(|(n, port)| {
+        let servers = ports.split_off(4);
+        let master = json!({ "id": "master-1", "host": "127.0.0.1", "port": ports.remove(0) });
+        let cluster = Self::of(app, dir, &master, &servers)?;
+        Ok(Self { spare_ports: ports, ..cluster })
+    }
+
+    /// Writes a master, and servers with `auto-restart` on these ports, into `dir/config`.
+    pub(crate) fn of(app: &Path, dir: &Path, master: &Value, servers: &[u16]) -> Result<Self> {
+        let rows: Vec<_> = (1..)
+            .zip(servers)
+            .map(|(n, port): (usize, _)| {
                 json!({ "id": format!("bench-{n}"), "host": "127.0.0.1", "port": port, "auto-restart": true })
             })
             .collect();
-        let master = json!({ ENV: { "id": "master-1", "host": "127.0.0.1", "port": ports.remove(0) } });
-        std::fs::write(config.join("master.json"), master.to_string())?;
-        std::fs::write(config.join("servers.json"), json!({ ENV: { "bench": rows } }).to_string())?;
-        Ok(Self { app: app.to_owned(), dir: dir.to_owned(), servers, spare_ports: ports })
+        let cluster = Self {
+            app: app.to_owned(),
+            dir: dir.to_owned(),
+            servers: servers.len(),
+            spare_ports: Vec::new(),
+        };
+        cluster.write("master.json", master)?;
+        cluster.write("servers.json", &json!({ "bench": rows }))?;
+        Ok(cluster)
+    }
+
+    /// Writes a file of `config/`.
+    pub(crate) fn write(&self, file: &str, content: &Value) -> Result<()> {
+        let config = self.dir.join("config");
+        std::fs::create_dir_all(&config)?;
+        let file = config.join(file);
+        std::fs::write(&file, json!({ ENV: content }).to_string())
+            .with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// The app's command line.
@@ -171,7 +191,7 @@ impl Peer for Tangelo<'_> {
 }
 
 /// Ports on loopback that nobody listens on, below the range that outgoing connections take theirs from.
-fn free_ports(count: usize) -> Result<Vec<u16>> {
+pub(crate) fn free_ports(count: usize) -> Result<Vec<u16>> {
     let first = 15_000 + u16::try_from(std::process::id() % 8_000)?;
     let free: Vec<_> =
         (first..32_000).filter(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).take(count).collect();

@@ -1,13 +1,13 @@
 //! `cargo xtask bench`: Tangelo beside its peers, measured in one run.
 
-mod cluster;
+pub(crate) mod cluster;
 mod lines;
 mod peers;
 mod procfs;
 mod report;
 mod scratch;
 mod stamps;
-mod stats;
+pub(crate) mod stats;
 mod supervision;
 
 use anyhow::Result;
