@@ -85,7 +85,7 @@ pub(crate) fn configured(app: &App, dir: &Path) -> Result<Box<dyn Election>> {
     match config.or_else(|| app.enabled::<MasterHa>().then(ZooKeeperConfig::default)) {
         None => Ok(Box::new(OneMachine(dir.join("run")))),
         #[cfg(feature = "coordinator-zookeeper")]
-        Some(config) => Ok(Box::new(zookeeper::ZooKeeper::new(config))),
+        Some(config) => Ok(Box::new(zookeeper::ZooKeeper::new(config, dir))),
         #[cfg(not(feature = "coordinator-zookeeper"))]
         Some(_) => Err(Error::new(
             ErrorKind::Unsupported,

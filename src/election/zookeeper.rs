@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use async_trait::async_trait;
 use core::time::Duration;
 use futures_lite::StreamExt;
+use std::path::Path;
 use std::sync::OnceLock;
 use tangelo_core::config::ZooKeeperConfig;
 use tangelo_core::coordinator::{Candidate, LeaderInfo};
@@ -34,12 +35,14 @@ pub(crate) fn guard() -> Result<()> {
 /// A ZooKeeper, and the session of whoever only looks; made at the first look.
 pub(super) struct ZooKeeper {
     config: ZooKeeperConfig,
+    /// The application's, to be seen in `ps`.
+    dir: String,
     looking: OnceLock<Arc<dyn Coordinator>>,
 }
 
 impl ZooKeeper {
-    pub(super) fn new(config: ZooKeeperConfig) -> Self {
-        Self { config, looking: OnceLock::new() }
+    pub(super) fn new(config: ZooKeeperConfig, dir: &Path) -> Self {
+        Self { config, dir: dir.to_string_lossy().into_owned(), looking: OnceLock::new() }
     }
 
     fn looking(&self, runtime: &Arc<dyn Runtime>) -> Result<&Arc<dyn Coordinator>> {
@@ -70,7 +73,10 @@ impl Election for ZooKeeper {
         Ok(match part {
             Part::Observer => Arc::new(coordinator),
             Part::Master => {
-                let command = GuardCommand { program: own_file()?, args: vec![GUARD.into()] };
+                let command = GuardCommand {
+                    program: own_file()?,
+                    args: vec![GUARD.into(), "--dir".into(), self.dir.clone()],
+                };
                 Arc::new(coordinator.with_guard(command))
             }
         })

@@ -2,7 +2,7 @@
 
 use super::listing::Look;
 use super::ports::Ports;
-use super::process::{command_line, kill, of_dir};
+use super::process::{command_line, kill, of_dir, parent_of};
 use super::running::{Finished, Running};
 use super::wait::{DEADLINE, SELDOM, wait_until, within, within_every};
 use crate::app;
@@ -197,10 +197,25 @@ impl Cluster {
         answer
     }
 
-    /// The processes of this cluster.
+    /// The processes of this cluster, but for its masters' guards.
     pub(crate) fn processes(&self) -> Vec<u32> {
         self.masters.borrow().iter().for_each(|master| master.reap());
-        of_dir(self.dir())
+        of_dir(self.dir()).into_iter().filter(|&pid| !is_guard(pid)).collect()
+    }
+
+    /// The guards of its masters, each with its master's pid.
+    pub(crate) fn guards(&self) -> Vec<(u32, u32)> {
+        let guards = of_dir(self.dir()).into_iter().filter(|&pid| is_guard(pid));
+        guards.filter_map(|pid| Some((pid, parent_of(pid)?))).collect()
+    }
+
+    /// The guard of this master.
+    #[track_caller]
+    pub(crate) fn guard_of(&self, master: u32) -> u32 {
+        let found = within(DEADLINE, || {
+            self.guards().into_iter().find(|(_, parent)| *parent == master).map(|(guard, _)| guard)
+        });
+        found.unwrap_or_else(|| panic!("master {master} has no guard"))
     }
 
     /// How many processes run as this server.
@@ -220,6 +235,7 @@ impl Cluster {
     #[track_caller]
     pub(crate) fn assert_gone(&self) {
         assert_eq!(self.processes(), [0; 0], "processes are left");
+        wait_until("the guards follow their masters", || self.guards().is_empty());
     }
 
     /// Everything that may tell why a test failed.
@@ -247,6 +263,10 @@ impl Cluster {
 #[track_caller]
 fn parse(finished: &Finished) -> Listing {
     serde_json::from_str(finished.ok()).expect("the list is JSON")
+}
+
+fn is_guard(pid: u32) -> bool {
+    command_line(pid).split('\0').nth(1) == Some("guard")
 }
 
 fn fill_in(server: &mut Map<String, Value>, ports: &Ports) {

@@ -29,6 +29,13 @@ pub(crate) fn of_dir(dir: &Path) -> Vec<u32> {
     pids.filter(|pid: &u32| command_line(*pid).contains(&*dir) && is_alive(*pid)).collect()
 }
 
+/// Its parent.
+pub(crate) fn parent_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// Its arguments, joined by NULs.
 pub(crate) fn command_line(pid: u32) -> String {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

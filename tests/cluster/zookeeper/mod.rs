@@ -1,5 +1,8 @@
 //! Masters on a real ZooKeeper: what holds on one machine holds there too, and the faults of its own.
 
+mod faults;
+mod mistakes;
+
 use crate::support::zookeeper as on;
 use crate::{application, handover, masters};
 use libtest_mimic::Trial;
@@ -40,5 +43,5 @@ again![
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
-    again()
+    [again(), faults::trials(), mistakes::trials()].into_iter().flatten().collect()
 }

@@ -1,0 +1,224 @@
+//! Masters, guards and ZooKeeper nodes that die, freeze and come back.
+
+use crate::masters::{leads, servers};
+use crate::support::zookeeper::{self as on, SESSION};
+use crate::support::{Cluster, Look, Signal, is_alive, signal, wait_until};
+use core::time::Duration;
+use libtest_mimic::Trial;
+use serde_json::json;
+use tangelo::core::Instant;
+use tangelo::core::wire::MasterRole;
+use tangelo_services::zookeeper::Ensemble;
+
+/// A tick of the tests' ZooKeeper, by which sessions may outlive their time, and what a busy machine needs.
+const TICK: Duration = Duration::from_millis(100);
+const BUSY: Duration = Duration::from_secs(5);
+
+pub(super) fn trials() -> Vec<Trial> {
+    let shared: [(&str, fn()); 5] = [
+        (
+            "a_dead_leader_is_replaced_long_before_its_session_ends",
+            a_dead_leader_is_replaced_long_before_its_session_ends,
+        ),
+        (
+            "leader_and_guard_killed_together_the_session_decides",
+            leader_and_guard_killed_together_the_session_decides,
+        ),
+        (
+            "a_killed_guard_is_replaced_and_the_new_one_works",
+            a_killed_guard_is_replaced_and_the_new_one_works,
+        ),
+        (
+            "pomelo_frozen_master_wakes_as_a_standby_and_touches_no_server",
+            pomelo_frozen_master_wakes_as_a_standby_and_touches_no_server,
+        ),
+        (
+            "pomelo_server_restarted_after_a_failover_finds_the_new_leader",
+            pomelo_server_restarted_after_a_failover_finds_the_new_leader,
+        ),
+    ];
+    let own: [(&str, usize, fn(&Ensemble)); 3] = [
+        ("zookeeper_restarted_nothing_changes", 1, zookeeper_restarted_nothing_changes),
+        (
+            "zookeeper_away_past_every_session_servers_serve_on",
+            1,
+            zookeeper_away_past_every_session_servers_serve_on,
+        ),
+        ("a_node_of_three_is_lost_and_nothing_changes", 3, a_node_of_three_is_lost_and_nothing_changes),
+    ];
+    let named = |name: &str| format!("zookeeper::{name}");
+    let shared = shared.into_iter().map(|(name, test)| {
+        Trial::test(named(name), move || {
+            on::shared(test);
+            Ok(())
+        })
+    });
+    let own = own.into_iter().map(|(name, nodes, test)| {
+        Trial::test(named(name), move || {
+            on::own(nodes, test);
+            Ok(())
+        })
+    });
+    shared.chain(own).collect()
+}
+
+fn a_dead_leader_is_replaced_long_before_its_session_ends() {
+    let cluster = Cluster::new(servers());
+    let leader = cluster.start();
+    let standby = cluster.standby();
+    let before = cluster.list();
+    let guard = cluster.guard_of(leader.pid());
+    let killed = Instant::now();
+    signal(leader.pid(), Signal::KILL);
+    standby.says("leading: ");
+    let took = Instant::now().saturating_since(killed);
+    assert!(took < SESSION / 2, "{took:?}");
+    wait_until("its guard has gone", || !is_alive(guard));
+    assert_eq!(leads(&cluster, standby.pid()).lives(), before.lives());
+    cluster.end();
+}
+
+fn leader_and_guard_killed_together_the_session_decides() {
+    let cluster = Cluster::new(servers());
+    let leader = cluster.start();
+    let standby = cluster.standby();
+    let before = cluster.list();
+    let guard = cluster.guard_of(leader.pid());
+    // The guard first: it would be quicker than a second signal.
+    signal(guard, Signal::STOP);
+    signal(leader.pid(), Signal::KILL);
+    let killed = Instant::now();
+    signal(guard, Signal::KILL);
+    let after = leads(&cluster, standby.pid());
+    let took = Instant::now().saturating_since(killed);
+    assert!(took < SESSION + TICK + BUSY, "{took:?}");
+    assert_eq!(after.lives(), before.lives());
+    cluster.end();
+}
+
+fn a_killed_guard_is_replaced_and_the_new_one_works() {
+    let cluster = Cluster::new(servers());
+    let leader = cluster.start();
+    let standby = cluster.standby();
+    let before = cluster.list();
+    let first = cluster.guard_of(leader.pid());
+    signal(first, Signal::KILL);
+    wait_until("there is another", || {
+        cluster.guards().iter().any(|&(guard, master)| master == leader.pid() && guard != first)
+    });
+    leader_ready(&cluster, leader.pid());
+    signal(leader.pid(), Signal::KILL);
+    assert_eq!(leads(&cluster, standby.pid()).lives(), before.lives());
+    cluster.end();
+}
+
+/// The leader is well: it answers.
+#[track_caller]
+fn leader_ready(cluster: &Cluster, pid: u32) {
+    cluster.wait_for("the leader goes on", |list| list.leader().pid == pid);
+}
+
+fn pomelo_frozen_master_wakes_as_a_standby_and_touches_no_server() {
+    let cluster = Cluster::with(servers(), json!({"reconnect-grace": 1000, "heartbeat": 300}));
+    let leader = cluster.start();
+    let standby = cluster.standby();
+    let before = cluster.list();
+    signal(leader.pid(), Signal::STOP);
+    let frozen = Instant::now();
+    let after = leads(&cluster, standby.pid());
+    let took = Instant::now().saturating_since(frozen);
+    assert!(took < SESSION + TICK + BUSY, "{took:?}");
+    assert_eq!(after.lives(), before.lives());
+    signal(leader.pid(), Signal::CONT);
+    leader.says("this master leads no longer");
+    let after = cluster.wait_for("the old leader stands by", |list| {
+        list.standbys().iter().any(|row| row.pid == leader.pid())
+    });
+    assert_eq!((after.leader().pid, after.lives()), (standby.pid(), before.lives()));
+    assert_eq!(after.leader().epoch.0, before.leader().epoch.0 + 1);
+    cluster.end();
+}
+
+fn pomelo_server_restarted_after_a_failover_finds_the_new_leader() {
+    let cluster = Cluster::new(servers());
+    let leader = cluster.start();
+    let standby = cluster.standby();
+    let before = cluster.list();
+    signal(leader.pid(), Signal::KILL);
+    leads(&cluster, standby.pid());
+    signal(before.pid("chat-1"), Signal::KILL);
+    let after = cluster.wait_for("it is restarted", |list| {
+        list.all_up() && list.server("chat-1").pid != before.server("chat-1").pid
+    });
+    assert_eq!(after.incarnation("chat-1"), before.incarnation("chat-1") + 1);
+    assert_eq!(cluster.copies_of("chat-1"), 1);
+    cluster.end();
+}
+
+fn zookeeper_restarted_nothing_changes(ensemble: &Ensemble) {
+    let cluster = Cluster::new(servers());
+    let leader = cluster.start();
+    let standby = cluster.standby();
+    let before = cluster.list();
+    ensemble.kill(0).expect("a kill");
+    ensemble.start_node(0).expect("a start");
+    let after = cluster.wait_for("one leads and one stands by", |list| {
+        list.masters.iter().filter(|row| row.role == MasterRole::Leader).count() == 1
+            && list.standbys().len() == 1
+            && list.all_up()
+    });
+    assert_eq!(after.lives(), before.lives());
+    assert!(is_alive(leader.pid()) && is_alive(standby.pid()));
+    // A change can be stored again.
+    assert_eq!(cluster.cli(&["stop", "chat-2"]).code, Some(0));
+    cluster.end();
+}
+
+fn zookeeper_away_past_every_session_servers_serve_on(ensemble: &Ensemble) {
+    let cluster = Cluster::new(servers());
+    let leader = cluster.start();
+    let standby = cluster.standby();
+    let before = cluster.list();
+    ensemble.kill(0).expect("a kill");
+    leader.says("this master leads no longer");
+    // A server that dies now stays down: nobody may act.
+    signal(before.pid("chat-1"), Signal::KILL);
+    wait_until("clients of ZooKeeper have given their sessions up", || {
+        cluster.log("chat-2").contains("cannot see who leads")
+    });
+    assert_eq!(cluster.copies_of("chat-1"), 0);
+    assert!(["connector-1", "chat-2"].iter().all(|id| is_alive(before.pid(id))), "servers serve on");
+    ensemble.start_node(0).expect("a start");
+    let after = cluster.wait_for("all resume", |list| {
+        list.standbys().len() == 1
+            && list.all_up()
+            && list.servers.iter().all(|server| server.detail.is_empty())
+    });
+    for id in ["connector-1", "chat-2"] {
+        assert_eq!(after.pid(id), before.pid(id), "{id} was left alone");
+    }
+    assert_eq!(after.incarnation("chat-1"), before.incarnation("chat-1") + 1);
+    assert!(after.leader().epoch > before.leader().epoch);
+    assert!(is_alive(standby.pid()));
+    cluster.end();
+}
+
+fn a_node_of_three_is_lost_and_nothing_changes(ensemble: &Ensemble) {
+    let cluster = Cluster::new(servers());
+    let leader = cluster.start();
+    cluster.standby();
+    let before = cluster.list();
+    for node in 0..ensemble.nodes() {
+        ensemble.kill(node).expect("a kill");
+        ensemble.await_leader(Duration::from_secs(30)).expect("the others go on");
+        let after = cluster.wait_for("one leads and one stands by", |list| {
+            list.masters.iter().filter(|row| row.role == MasterRole::Leader).count() == 1
+                && list.standbys().len() == 1
+        });
+        assert_eq!(after.lives(), before.lives(), "node {node} was killed");
+        ensemble.start_node(node).expect("a start");
+        ensemble.await_ready(Duration::from_secs(30)).expect("it is back");
+    }
+    assert!(is_alive(leader.pid()));
+    cluster.end();
+}
