@@ -209,7 +209,8 @@ impl Driver {
         }
         self.feed(Input::Message(message));
         if welcome && self.machine.is_welcome() {
-            info!(epoch = epoch.0, seen = seen.0, "registered with the master");
+            let incarnation = self.launch.incarnation.0;
+            info!(incarnation, epoch = epoch.0, seen = seen.0, "registered with the master");
         }
     }
 

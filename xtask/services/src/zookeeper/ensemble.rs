@@ -16,7 +16,8 @@ use tempfile::TempDir;
 const START_LIMIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// ZooKeeper on ports of its own, with data of its own; dropping it ends all and removes the data.
+/// ZooKeeper on ports of its own, with data of its own; dropping it ends all and removes the data
+/// (unless [`Options::dir`] says where to keep it).
 ///
 /// Nodes count from 0.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub struct Ensemble {
     nodes: Vec<Mutex<Node>>,
     members: Vec<String>,
     options: Options,
-    _dir: TempDir,
+    _dir: Option<TempDir>,
 }
 
 impl Ensemble {
@@ -53,12 +54,13 @@ impl Ensemble {
     /// # Errors
     /// If there are no ports, or no place for the data.
     pub fn prepare(nodes: usize, options: Options) -> Result<Self> {
-        let dir =
-            tempfile::Builder::new().prefix("tangelo-zookeeper-").tempdir().context("no place for data")?;
-        let nodes = (1..=nodes).map(|number| Node::new(number, dir.path())).collect::<Result<Vec<_>>>()?;
+        let temporary = || tempfile::Builder::new().prefix("tangelo-zookeeper-").tempdir();
+        let made = if options.dir.is_none() { Some(temporary().context("no place for data")?) } else { None };
+        let dir = options.dir.as_deref().or(made.as_ref().map(TempDir::path)).context("no place for data")?;
+        let nodes = (1..=nodes).map(|number| Node::new(number, dir)).collect::<Result<Vec<_>>>()?;
         let members = if let [_] = nodes[..] { Vec::new() } else { nodes.iter().map(Node::member).collect() };
         let nodes = nodes.into_iter().map(Mutex::new).collect();
-        Ok(Self { nodes, members, options, _dir: dir })
+        Ok(Self { nodes, members, options, _dir: made })
     }
 
     /// How a client reaches any of the nodes: `127.0.0.1:2181,127.0.0.1:2182,…`.

@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 use core::time::Duration;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How the nodes of an ensemble are set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Options {
     /// Whether a write is on the disk before it is acknowledged. Default: yes, as in production. Without
     /// it nothing is lost when a process is killed, only when the machine fails.
     pub sync: bool,
+    /// Where data and logs go, and stay when the ensemble ends. Default: a temporary directory, which is removed.
+    pub dir: Option<PathBuf>,
     /// Further properties of the Java machine, such as `("zookeeper.skipACL", "yes")`.
     pub properties: Vec<(String, String)>,
     /// Further lines of the configuration file.
@@ -30,6 +32,7 @@ impl Default for Options {
             min_session: None,
             max_session: None,
             sync: true,
+            dir: None,
             properties: Vec::new(),
             lines: Vec::new(),
         }
