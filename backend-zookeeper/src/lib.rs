@@ -2,10 +2,26 @@
 
 extern crate alloc;
 
+mod campaign;
 mod command;
+mod config;
+mod context;
 mod coordinator;
-#[allow(dead_code, reason = "the coordinator is being written")]
+mod error;
 mod guard;
+mod guardian;
+mod look;
+mod observe;
+mod published;
+mod reign;
+mod session;
+mod standing;
+mod state;
+mod succession;
+mod sweep;
+mod sync;
+mod tree;
+mod unblock;
 
 pub use command::GuardCommand;
 pub use coordinator::ZooKeeperCoordinator;

@@ -1,0 +1,90 @@
+//! What all parts of a coordinator share.
+
+use crate::config::Settings;
+use crate::session::Sessions;
+use crate::sync::Mutex;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use tangelo_core::Instant;
+use tangelo_core::coordinator::Epoch;
+use tangelo_core::runtime::Runtime;
+
+/// After a failure that may pass, things go on after this long at first …
+const RETRY_MIN: Duration = Duration::from_millis(50);
+/// … and after this long at last.
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// What all parts of a coordinator share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) sessions: Sessions,
+    pub(crate) complaints: Complaints,
+    highest: AtomicU64,
+}
+
+impl Context {
+    pub(crate) fn new(runtime: Arc<dyn Runtime>, settings: Settings) -> Self {
+        let settings = Arc::new(settings);
+        let sessions = Sessions::new(Arc::clone(&runtime), Arc::clone(&settings));
+        Self { runtime, settings, sessions, complaints: Complaints::default(), highest: AtomicU64::new(0) }
+    }
+
+    /// Remembers a reign that this process has heard of.
+    pub(crate) fn saw(&self, epoch: Epoch) {
+        self.highest.fetch_max(epoch.0, Ordering::AcqRel);
+    }
+
+    /// The highest reign that this process has heard of.
+    pub(crate) fn highest(&self) -> Epoch {
+        Epoch(self.highest.load(Ordering::Acquire))
+    }
+
+    /// Ends after `limit`.
+    pub(crate) async fn sleep(&self, limit: Duration) {
+        self.runtime.sleep(limit).await;
+    }
+}
+
+/// Pauses between attempts, longer and longer, with jitter so that masters do not come all at once.
+#[derive(Debug)]
+pub(crate) struct Backoff(Duration);
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self(RETRY_MIN)
+    }
+}
+
+impl Backoff {
+    /// The pause before the next attempt.
+    pub(crate) fn next(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (pause * 2).min(RETRY_MAX);
+        pause.mul_f64(0.5 + fastrand::f64() / 2.0)
+    }
+
+    /// Things work again.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// Lets the log have at most one line a second of what fails again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints(Mutex<Option<Instant>>);
+
+impl Complaints {
+    /// Whether it may be said now.
+    pub(crate) fn may(&self) -> bool {
+        let now = Instant::now();
+        let mut last = self.0.lock();
+        let may = last.is_none_or(|last| now.saturating_since(last) >= Duration::from_secs(1));
+        if may {
+            *last = Some(now);
+        }
+        may
+    }
+}
