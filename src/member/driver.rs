@@ -55,8 +55,26 @@ struct Driver {
     ended: Option<Ended>,
 }
 
-/// Runs the server from its registration to its end.
+/// Runs the server whose process this is, from its registration to its end.
 pub(crate) async fn run(
+    app: App,
+    launch: Launch,
+    secret: Secret,
+    coordinator: Arc<dyn Coordinator>,
+) -> Result<Ended> {
+    keep_rotated(app.runtime(), launch.log.clone());
+    let mut signals = app.runtime().signals().map_err(|e| Error::io("listen for signals", e))?;
+    let signalled = app.clone();
+    app.spawn(async move {
+        while signals.next().await.is_some() {
+            signalled.stop();
+        }
+    });
+    drive(app, launch, secret, coordinator).await
+}
+
+/// Runs a server, whoever else is in this process.
+pub(super) async fn drive(
     app: App,
     launch: Launch,
     secret: Secret,
@@ -79,9 +97,8 @@ pub(crate) async fn run(
         rss_bytes: local::rss_bytes(),
         age: Duration::ZERO,
     };
-    keep_rotated(&runtime, launch.log.clone());
     let (events, incoming) = bounded(256);
-    listen_to_all(&app, coordinator, &events)?;
+    listen_to_all(&app, coordinator, &events);
     let mut driver = Driver {
         machine: Machine::new(Instant::now(), register, fastrand::u64(..)),
         link: MasterLink::new(runtime, config.clone(), events.clone()),
@@ -98,14 +115,9 @@ pub(crate) async fn run(
     Ok(driver.ended.unwrap_or(Ended::Stopped))
 }
 
-/// Forwards the leader's changes, signals and what the application says.
-fn listen_to_all(app: &App, coordinator: Arc<dyn Coordinator>, events: &Sender<Event>) -> Result<()> {
+/// Forwards the leader's changes and what the application says.
+fn listen_to_all(app: &App, coordinator: Arc<dyn Coordinator>, events: &Sender<Event>) {
     let runtime = app.runtime();
-    let mut signals = runtime.signals().map_err(|e| Error::io("listen for signals", e))?;
-    let to = events.clone();
-    runtime.spawn(Box::pin(async move {
-        while signals.next().await.is_some() && to.send(Event::Stop).await.is_ok() {}
-    }));
     let to = events.clone();
     runtime.spawn(Box::pin(async move {
         let mut leaders = coordinator.observe();
@@ -136,7 +148,6 @@ fn listen_to_all(app: &App, coordinator: Arc<dyn Coordinator>, events: &Sender<E
             }
         }
     }));
-    Ok(())
 }
 
 impl Driver {

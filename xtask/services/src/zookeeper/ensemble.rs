@@ -56,7 +56,11 @@ impl Ensemble {
     pub fn prepare(nodes: usize, options: Options) -> Result<Self> {
         let temporary = || tempfile::Builder::new().prefix("tangelo-zookeeper-").tempdir();
         let made = if options.dir.is_none() { Some(temporary().context("no place for data")?) } else { None };
-        let dir = options.dir.as_deref().or(made.as_ref().map(TempDir::path)).context("no place for data")?;
+        let dir = options
+            .dir
+            .as_deref()
+            .or_else(|| made.as_ref().map(TempDir::path))
+            .context("no place for data")?;
         let nodes = (1..=nodes).map(|number| Node::new(number, dir)).collect::<Result<Vec<_>>>()?;
         let members = if let [_] = nodes[..] { Vec::new() } else { nodes.iter().map(Node::member).collect() };
         let nodes = nodes.into_iter().map(Mutex::new).collect();
