@@ -23,6 +23,8 @@ pub use app::{App, BoxError, Component, Outcome};
 /// Goes above an `impl` of [`Component`].
 pub use async_trait::async_trait;
 pub use election::{MasterHa, MasterHaConfig};
+#[cfg(feature = "load-test")]
+pub use member::simulate_servers;
 pub use program::{Program, run};
 /// The traits, values and state machines that everything is made of.
 pub use tangelo_core as core;

@@ -3,8 +3,12 @@
 mod agent;
 mod driver;
 mod launch;
+#[cfg(feature = "load-test")]
+mod many;
 mod master_link;
 
 pub(crate) use agent::Agent;
 pub(crate) use driver::{Ended, run};
 pub(crate) use launch::{LAUNCH_VARIABLE, Launch};
+#[cfg(feature = "load-test")]
+pub use many::simulate_servers;

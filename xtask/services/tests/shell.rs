@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use tangelo_services::clock;
-use tangelo_services::zookeeper::{Ensemble, Shell};
+use tangelo_services::zookeeper::{Ensemble, Happened, Shell};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -33,6 +33,35 @@ fn znodes_are_made_read_watched_written_and_deleted() {
     assert!(two.delete("/a/b").expect("an answer") && two.delete("/a").expect("an answer"));
     assert!(!two.delete("/a").expect("an answer"));
     assert_eq!(one.children("/a").expect("an answer"), None);
+}
+
+#[test]
+fn whoever_follows_a_znode_is_told_every_change_below_it_in_order() {
+    let ensemble = Ensemble::standalone().expect("ZooKeeper");
+    let connect = || Shell::connect(ensemble.address(0), LIMIT).expect("a session");
+    let (mut one, mut two) = (connect(), connect());
+    assert!(two.create("/a", b"").expect("an answer") && two.create("/b", b"").expect("an answer"));
+    one.follow("/a").expect("an answer");
+    let begin = clock::now();
+    assert!(two.set("/a", b"1").expect("an answer") && two.set("/a", b"2").expect("an answer"));
+    assert!(two.set("/b", b"1").expect("an answer"), "nobody follows it");
+    assert!(two.create("/a/c", b"").expect("an answer") && two.delete("/a/c").expect("an answer"));
+    // What was told before an answer came before it.
+    assert!(one.get("/a").expect("an answer").is_some_and(|node| node.version == 2));
+    let mut told = Vec::new();
+    while told.len() < 4 {
+        assert!(one.changed(clock::now() + LIMIT).expect("connected"), "more was changed than {told:?}");
+        told.extend(one.take_changes());
+    }
+    assert!(told.windows(2).all(|pair| pair[0].at <= pair[1].at) && told[0].at >= begin, "{told:?}");
+    let told: Vec<_> = told.iter().map(|change| (change.what, &*change.path)).collect();
+    let expected = [
+        (Happened::Written, "/a"),
+        (Happened::Written, "/a"),
+        (Happened::Created, "/a/c"),
+        (Happened::Deleted, "/a/c"),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub mod words;
 
 pub use ensemble::Ensemble;
 pub use options::Options;
-pub use shell::{Shell, Znode};
+pub use shell::{Change, Happened, Shell, Znode};
 
 /// The class path: what must exist to run ZooKeeper, besides `java`.
 pub const JARS: [&str; 2] = ["/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar"];

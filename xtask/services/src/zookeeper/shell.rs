@@ -26,6 +26,32 @@ pub struct Shell {
     xid: i32,
     zxid: u64,
     changes: u64,
+    follows: bool,
+    told: Vec<Change>,
+}
+
+/// A change that was told to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// When it came here, since boot.
+    pub at: Duration,
+    /// What has happened.
+    pub what: Happened,
+    /// To which znode.
+    pub path: String,
+}
+
+/// What has happened to a znode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Happened {
+    /// It was made.
+    Created,
+    /// It is gone.
+    Deleted,
+    /// It was written.
+    Written,
+    /// A child was made or has gone, or the connection has changed.
+    Other,
 }
 
 /// A znode as it was read.
@@ -71,7 +97,7 @@ impl Shell {
         let stream = TcpStream::connect_timeout(&address, limit).with_context(place)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(limit))?;
-        let mut shell = Self { stream, limit, xid: 0, zxid, changes: 0 };
+        let mut shell = Self { stream, limit, xid: 0, zxid, changes: 0, follows: false, told: Vec::new() };
         let timeout = i32::try_from(SESSION.as_millis())?;
         let seen = i64::from_ne_bytes(zxid.to_ne_bytes());
         let hello = Writer::default().int(0).long(seen).int(timeout).long(0).bytes(&[0; 16]).bool(false);
@@ -123,6 +149,23 @@ impl Shell {
             (Code::NoNode, _) => Ok(None),
             _ => self.read(path, true),
         }
+    }
+
+    /// Has every change of `path` and of all below it told to [`changed`](Self::changed) from now on.
+    ///
+    /// # Errors
+    /// If the node does not answer, or refuses.
+    pub fn follow(&mut self, path: &str) -> Result<()> {
+        const ADD_WATCH: i32 = 106;
+        const PERSISTENT_RECURSIVE: i32 = 1;
+        let request = Writer::default().bytes(path.as_bytes()).int(PERSISTENT_RECURSIVE);
+        self.follows = true;
+        self.ask(ADD_WATCH, request).map(drop)
+    }
+
+    /// The changes that were told since the last call, in their order, once [`follow`](Self::follow) was called.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        core::mem::take(&mut self.told)
     }
 
     /// Waits for the change of anything watched; false if none came until `deadline`.
@@ -250,6 +293,16 @@ impl Shell {
         self.zxid = self.zxid.max(u64::try_from(zxid).unwrap_or(0));
         if xid == WATCH_XID {
             self.changes += 1;
+            let (what, _state) = (reader.int()?, reader.int()?);
+            let what = match what {
+                1 => Happened::Created,
+                2 => Happened::Deleted,
+                3 => Happened::Written,
+                _ => Happened::Other,
+            };
+            if self.follows {
+                self.told.push(Change { at: clock::now(), what, path: reader.text()? });
+            }
             return Ok(None);
         }
         let code = match code {
