@@ -3,6 +3,7 @@
 use super::link::Link;
 use super::time::within;
 use crate::GuardCommand;
+use crate::unblock::unblock;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
@@ -14,10 +15,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitStatus, Stdio};
 use tangelo_core::runtime::{Readiness, Runtime};
-use tangelo_core::{Error, ErrorKind, Result};
+use tangelo_core::{Error, Result};
 
 /// Between looks at a process whose end was announced and that is not there yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -57,22 +57,12 @@ impl Child {
         let (ours, theirs) = UnixStream::pair().map_err(failed)?;
         ours.set_nonblocking(true).map_err(failed)?;
         let mut order = Command::new(&command.program);
-        // A group of its own keeps the terminal's Ctrl-C away, and does not force a fork of the whole master as
-        // code between fork and exec would. Its stdout is not ours, in case somebody waits for the end of that.
-        order.args(&command.args).process_group(0).stdin(OwnedFd::from(theirs)).stdout(Stdio::null());
-        let (reply, answer) = async_channel::bounded(1);
+        // Without code between fork and exec, which would force a fork of the whole master. Its stdout is not ours,
+        // in case somebody waits for the end of that.
+        order.args(&command.args).stdin(OwnedFd::from(theirs)).stdout(Stdio::null());
         // It waits until the new process has come to its exec. The order is dropped there, and with it our copy
         // of the guard's end of the line.
-        runtime.spawn_blocking(Box::new(move || {
-            let _ = reply.try_send(order.spawn());
-        }));
-        let process = answer.recv().await.map_err(|_| {
-            Error::new(
-                ErrorKind::Io,
-                "the thread that starts a guard has panicked; see its message on stderr",
-            )
-        })?;
-        let mut process = process.map_err(failed)?;
+        let mut process = unblock(&**runtime, move || order.spawn()).await?.map_err(failed)?;
         let watched = || -> io::Result<(OwnedFd, Box<dyn Readiness>, Link)> {
             // Nobody else reaps it, so the pid is surely its own.
             let pidfd = pidfd_open(Pid::from_child(&process), PidfdFlags::empty())?;

@@ -1,16 +1,17 @@
 //! The guard's own session with ZooKeeper, kept for ever.
 
 use super::time::{jittered, within};
-use crate::guard::connect;
+use crate::config::Settings;
+use crate::error::{Fault, is_hopeless};
+use crate::sync::Mutex;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use event_listener::Event;
 use futures_lite::future::or;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use tangelo_core::config::ZooKeeperConfig;
+use std::sync::MutexGuard;
+use tangelo_core::Result;
 use tangelo_core::runtime::Runtime;
-use tangelo_core::{Error, ErrorKind, Result};
 use zookeeper_client::{Client, SessionState};
 
 /// The pauses between attempts to connect.
@@ -30,7 +31,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Keeper {
     runtime: Arc<dyn Runtime>,
-    config: ZooKeeperConfig,
+    settings: Settings,
     state: Mutex<State>,
     changed: Event,
     urgent: AtomicBool,
@@ -45,10 +46,10 @@ struct State {
 }
 
 impl Keeper {
-    pub(super) fn new(runtime: Arc<dyn Runtime>, config: ZooKeeperConfig) -> Self {
-        let state = State { client: None, timeout: config.timeout };
+    pub(super) fn new(runtime: Arc<dyn Runtime>, settings: Settings) -> Self {
+        let state = State { client: None, timeout: settings.config().timeout };
         let (changed, urgent) = (Event::new(), AtomicBool::new(false));
-        Self { runtime, config, state: Mutex::new(state), changed, urgent }
+        Self { runtime, settings, state: Mutex::new(state), changed, urgent }
     }
 
     /// Keeps a session until this is dropped.
@@ -65,12 +66,12 @@ impl Keeper {
                     let lost = self.keep(&client).await;
                     self.set(None);
                     if lost == SessionState::AuthFailed {
-                        return Err(connect::error(&self.config.server, zookeeper_client::Error::AuthFailed));
+                        return Err(self.settings.unreachable(Fault::AuthFailed));
                     }
                     tracing::debug!("the guard has lost its session with ZooKeeper: {lost}");
                 }
-                Err(e) if e.is_temporary() => tracing::debug!("the guard has no session with ZooKeeper: {e}"),
-                Err(e) => return Err(e),
+                Err(e) if is_hopeless(&e) => return Err(e),
+                Err(e) => tracing::debug!("the guard has no session with ZooKeeper: {e}"),
             }
             let (urgent, wait) = (self.urgent(), jittered(pause));
             let wait = if urgent { wait.min(URGENT_PAUSE) } else { wait };
@@ -83,16 +84,15 @@ impl Keeper {
     /// One attempt to get a session.
     async fn connect(&self, limit: &mut Duration) -> Result<Client> {
         let connected = async {
-            let connector = connect::connector(&self.config).with_fail_eagerly();
-            let connected = connector.connect(&self.config.server).await;
-            connected.map_err(|e| connect::error(&self.config.server, e))
+            let connected = self.settings.connector().connect(self.settings.server()).await;
+            connected.map_err(|fault| self.settings.unreachable(fault))
         };
         // A frozen server takes connections and says nothing for as long as the client has patience.
         let late = async {
             self.until(|_| self.urgent()).await;
             self.runtime.sleep(*limit).await;
             *limit *= 2;
-            Err(Error::new(ErrorKind::Timeout, "ZooKeeper takes a connection and does not answer"))
+            Err(self.settings.unreachable(Fault::Timeout))
         };
         or(connected, late).await
     }
@@ -158,6 +158,11 @@ impl Keeper {
         self.changed.notify(usize::MAX);
     }
 
+    /// Where ZooKeeper is, and what is where in it.
+    pub(super) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     fn urgent(&self) -> bool {
         self.urgent.load(Ordering::SeqCst)
     }
@@ -207,6 +212,6 @@ impl Keeper {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }

@@ -1,10 +1,9 @@
 //! Deletes the lock node of a master that is dead.
 
-use super::connect;
 use super::keeper::{FIRST_LIMIT, Keeper};
 use super::orders::Hold;
 use super::time::within;
-use alloc::format;
+use crate::error::Fault;
 use core::fmt;
 use core::time::Duration;
 use tangelo_core::runtime::Runtime;
@@ -55,17 +54,17 @@ pub(super) async fn remove(
             let message = "ZooKeeper was out of reach until the master's session ended by itself";
             let error = Error::new(ErrorKind::Unavailable, message);
             return Err(match last {
-                Some(last) => error.with_source(connect::error("any server", last)),
+                Some(last) => error.with_source(last),
                 None => error,
             });
         };
         match within(runtime, limit, attempt(&client, hold)).await {
             Some(Ok(outcome)) => return Ok(outcome),
-            Some(Err(e @ (zookeeper_client::Error::NoAuth | zookeeper_client::Error::BadArguments(_)))) => {
-                return Err(connect::error(&format!("node {}", hold.lock), e));
+            Some(Err(fault @ (Fault::NoAuth | Fault::BadArguments(_)))) => {
+                return Err(keeper.settings().error("delete", &hold.lock, fault));
             }
             // Whether a deletion came through shows at the next look.
-            Some(Err(e)) => last = Some(e),
+            Some(Err(fault)) => last = Some(fault),
             None => {
                 keeper.discard(&client);
                 limit *= 2;
@@ -76,8 +75,7 @@ pub(super) async fn remove(
 }
 
 /// One look and one deletion: two round trips, if all is as usual.
-async fn attempt(client: &Client, hold: &Hold) -> Result<Outcome, zookeeper_client::Error> {
-    use zookeeper_client::Error as Z;
+async fn attempt(client: &Client, hold: &Hold) -> Result<Outcome, Fault> {
     let mut synced = false;
     for _ in 0..LOOKS {
         let found = client.check_stat(&hold.lock).await?;
@@ -87,8 +85,8 @@ async fn attempt(client: &Client, hold: &Hold) -> Result<Outcome, zookeeper_clie
             Some(stat) if stat.ephemeral_owner == hold.session => {
                 match client.delete(&hold.lock, Some(stat.version)).await {
                     Ok(()) => return Ok(Outcome::Deleted),
-                    Err(Z::NoNode) => return Ok(Outcome::Gone),
-                    Err(Z::BadVersion) => {}
+                    Err(Fault::NoNode) => return Ok(Outcome::Gone),
+                    Err(Fault::BadVersion) => {}
                     Err(e) => return Err(e),
                 }
             }
@@ -101,5 +99,5 @@ async fn attempt(client: &Client, hold: &Hold) -> Result<Outcome, zookeeper_clie
             }
         }
     }
-    Err(Z::BadVersion)
+    Err(Fault::BadVersion)
 }

@@ -6,6 +6,7 @@ use super::master::Master;
 use super::orders::{Answer, Assignment, Hold, Order, parse};
 use super::removal::remove;
 use super::time::within;
+use crate::config::Settings;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -35,12 +36,17 @@ pub async fn run_guard(runtime: Arc<dyn Runtime>) -> Result<()> {
         let message = "a guard is started by its master, which speaks to it through a socket on stdin";
         Error::new(ErrorKind::Invalid, message).with_source(e)
     })?;
+    // Away from the terminal of the master and its signals. In a session of its own a stopped guard also is not sent
+    // SIGHUP when its master dies, as a stopped child in another group of the same session is.
+    let _ = rustix::process::setsid();
     let Some(line) = link.line().await.map_err(unread)? else {
         // The master has died, or has no more use for a guard, before it said what to guard.
         return Ok(());
     };
     let assignment: Assignment = parse(&line, "assignment of a guard")?;
-    let keeper = Keeper::new(Arc::clone(&runtime), assignment.config());
+    let settings = Settings::new(assignment.config())?;
+    let locks = settings.lock_node("");
+    let keeper = Keeper::new(Arc::clone(&runtime), settings);
     let guard = Guarding {
         master: Master::watch(&*runtime, &assignment.master)?,
         process: assignment.master.clone(),
@@ -48,7 +54,7 @@ pub async fn run_guard(runtime: Arc<dyn Runtime>) -> Result<()> {
         link,
         answer: Answer { number: 0, connected: false },
         holds: Vec::new(),
-        locks: alloc::format!("{}/lock/", assignment.config().path),
+        locks,
         runtime: &*runtime,
         keeper: &keeper,
     };

@@ -6,6 +6,7 @@ use super::orders::{Answer, Assignment, Hold, Order, parse};
 use super::pace::Pace;
 use super::time::jittered;
 use crate::GuardCommand;
+use crate::sync::Mutex;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -14,7 +15,7 @@ use core::time::Duration;
 use futures_lite::future::or;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use tangelo_core::Instant;
 use tangelo_core::config::ZooKeeperConfig;
 use tangelo_core::local::process_ref;
@@ -96,7 +97,7 @@ impl Shared {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// The guard that runs and has a session; `None` while there is none.

@@ -1,1 +1,7 @@
+//! Real masters and guards, killed and frozen, on a real ZooKeeper.
 
+mod deaths;
+mod parts;
+mod processes;
+mod supervision;
+mod world;
