@@ -146,9 +146,17 @@ impl Machine {
         self.changed();
         let server = &mut self.servers[index];
         server.ordered = false;
-        match result {
-            Ok(process) => self.has_launched(now, index, process),
-            Err(error) => {
+        let early = server.early.as_ref().map(|early| early.1.process.clone());
+        match (result, early) {
+            (Ok(process), _) => self.has_launched(now, index, process),
+            // Only the answer got lost: the process is there, though nobody watches it yet.
+            (Err(_), Some(process)) => {
+                (server.adopted, server.adopting) = (true, true);
+                let id = String::from(id);
+                self.actions.push(Action::Adopt { id, incarnation, process: process.clone() });
+                self.has_launched(now, index, process);
+            }
+            (Err(error), None) => {
                 let why = format!("it cannot be launched: {error}");
                 let hopeless = matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Unsupported);
                 self.ended(now, index, why, hopeless);
@@ -160,19 +168,13 @@ impl Machine {
         let server = &mut self.servers[index];
         let id = server.record.def.id.clone();
         server.record.due = false;
-        let earlier = server.record.process.replace(process);
-        // Has somebody else registered under its name before it could?
-        let impostor = server.link.take_if(|_| earlier != server.record.process);
+        server.record.process = Some(process);
         if matches!(server.run, Run::Stopping { .. }) {
-            self.when_stored(Deferred::Stop(id.clone()));
-        } else if server.run == Run::Launching || impostor.is_some() {
+            self.when_stored(Deferred::Stop(id));
+        } else if server.run == Run::Launching {
             server.run = Run::Starting { until: now + self.setup.master.timing.start_timeout };
         }
-        if let Some(link) = impostor {
-            self.servers[index].welcomed = false;
-            self.withdraw(now, index);
-            self.close(link, format!("another process was launched as {id}"));
-        }
+        self.admit_early(now, index);
     }
 
     /// The server, if this is its present life. Law 5: what comes late from an old one changes nothing.
@@ -209,9 +211,10 @@ impl Machine {
         self.changed();
         let server = &mut self.servers[index];
         server.record.process = None;
-        let (link, run) = (server.link.take(), core::mem::replace(&mut server.run, Run::Idle));
+        let run = core::mem::replace(&mut server.run, Run::Idle);
+        let links = server.link.take().into_iter().chain(server.early.take().map(|early| early.0));
         server.clear_life();
-        if let Some(link) = link {
+        for link in links {
             self.close(link, "its process has ended");
         }
         match run {

@@ -8,6 +8,7 @@ use super::store::Deferred;
 use crate::Instant;
 use crate::coordinator::LeadershipState;
 use crate::wire::{Message, Phase, Register, Welcome};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
@@ -29,6 +30,14 @@ impl Machine {
             self.register(now, link, register);
             return;
         }
+        if let Some(early) = self.early(link) {
+            match message {
+                Message::Phase(phase) => early.phase = phase,
+                Message::Status(status) => early.status = status,
+                _ => {}
+            }
+            return;
+        }
         let Some(index) = self.linked(link) else { return };
         match message {
             Message::Phase(phase) => self.phase(now, index, phase),
@@ -41,13 +50,20 @@ impl Machine {
         self.servers.iter().position(|server| server.link == Some(link))
     }
 
+    /// The registration on this link, if it waits for the answer to a launch.
+    fn early(&mut self, link: LinkId) -> Option<&mut Register> {
+        let mut early = self.servers.iter_mut().filter_map(|server| server.early.as_deref_mut());
+        early.find(|(early, _)| *early == link).map(|(_, register)| register)
+    }
+
     fn register(&mut self, now: Instant, link: LinkId, register: Register) {
         if register.epoch > self.epoch {
             self.close(link, format!("{} has seen a later master", register.id));
             self.leadership_changed(LeadershipState::Lost, now);
             return;
         }
-        if self.linked(link).is_some_and(|index| self.servers[index].record.def.id != register.id) {
+        let another = self.linked(link).is_some_and(|index| self.servers[index].record.def.id != register.id);
+        if another || self.early(link).is_some_and(|early| early.id != register.id) {
             self.close(link, "it registered as two servers");
             return;
         }
@@ -68,13 +84,17 @@ impl Machine {
                 return;
             }
         };
+        if self.servers[index].ordered {
+            self.wait_for_launch(index, link, register);
+            return;
+        }
         let record = &mut self.servers[index].record;
         let recorded =
             record.process.as_ref() == Some(&register.process) && record.incarnation == register.incarnation;
         if !recorded {
             self.withdraw(now, index);
             let record = &mut self.servers[index].record;
-            // Launched by an earlier master that could not record it, or by us a moment ago.
+            // Launched by an earlier master that could not record it.
             record.incarnation = register.incarnation;
             record.reserved = record.reserved.max(register.incarnation);
             record.process = Some(register.process.clone());
@@ -98,6 +118,22 @@ impl Machine {
             self.close(old, "the same process has linked anew");
         }
         self.when_stored(Deferred::Welcome(register.id, link));
+    }
+
+    /// It may be the process that is being launched, or somebody else who says so: that is known
+    /// when the launch is answered.
+    fn wait_for_launch(&mut self, index: usize, link: LinkId, register: Register) {
+        let earlier = self.servers[index].early.replace(Box::new((link, register)));
+        if let Some((earlier, _)) = earlier.map(|earlier| *earlier).filter(|(earlier, _)| *earlier != link) {
+            self.close(earlier, "another process has registered, too: try again");
+        }
+    }
+
+    /// Its launch is answered: whoever was early is looked at now.
+    pub(super) fn admit_early(&mut self, now: Instant, index: usize) {
+        if let Some((link, register)) = self.servers[index].early.take().map(|early| *early) {
+            self.register(now, link, register);
+        }
     }
 
     /// Whether a server may register: at most one incarnation of an id does.
@@ -220,6 +256,9 @@ impl Machine {
     pub(super) fn link_closed(&mut self, now: Instant, link: LinkId, silent: bool) {
         if self.standbys.remove(&link).is_some() {
             return;
+        }
+        for server in &mut self.servers {
+            server.early.take_if(|early| early.0 == link);
         }
         let Some(index) = self.linked(link) else { return };
         let until = now + self.setup.master.timing.reconnect_grace;

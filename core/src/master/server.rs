@@ -4,8 +4,9 @@ use super::io::LinkId;
 use super::state::ServerRecord;
 use crate::config::Incarnation;
 use crate::restart::Crashes;
-use crate::wire::{Phase, ServerInfo, ServerRow, ServerState};
+use crate::wire::{Phase, Register, ServerInfo, ServerRow, ServerState};
 use crate::{CpuSet, Instant};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::time::Duration;
@@ -63,6 +64,8 @@ pub(super) struct Server {
     pub(super) record: ServerRecord,
     pub(super) run: Run,
     pub(super) link: Option<LinkId>,
+    /// A registration that waits until it is known which process was launched.
+    pub(super) early: Option<Box<(LinkId, Register)>>,
     /// Whether the link's registration has been answered with a welcome.
     pub(super) welcomed: bool,
     pub(super) phase: Phase,
@@ -95,6 +98,7 @@ impl Server {
             record,
             run: Run::Idle,
             link: None,
+            early: None,
             welcomed: false,
             phase: Phase::Starting,
             launched_at: None,

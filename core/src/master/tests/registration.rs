@@ -49,15 +49,16 @@ fn nobody_takes_the_place_of_a_server_that_is_down() {
     assert_eq!(world.shown("a"), ServerState::Stopped);
 }
 
-#[test]
-fn a_process_may_register_before_its_launch_is_answered() {
+/// A server whose second launch is not answered yet, and what its process would register with.
+fn launching(pid: u64) -> (World, Register) {
     let mut world = World::start(vec![def("a", true)]);
     world.launches_work = false;
     world.crash("a");
+    world.pass(Duration::from_millis(500));
     let register = Register {
         id: "a".into(),
         incarnation: Incarnation(2),
-        process: process(50),
+        process: process(pid),
         cpus: None,
         phase: Phase::Starting,
         status: String::new(),
@@ -65,20 +66,61 @@ fn a_process_may_register_before_its_launch_is_answered() {
         rss_bytes: 0,
         age: Duration::ZERO,
     };
-    let link = world.register(register.clone());
+    (world, register)
+}
+
+fn launched(result: Result<ProcessRef>) -> Input {
+    Input::Launched { id: "a".into(), incarnation: Incarnation(2), result }
+}
+
+#[test]
+fn a_process_that_registers_before_its_launch_is_answered_waits_for_the_answer() {
+    let (mut world, register) = launching(50);
+    let link = world.register(register);
+    assert!(!world.welcomed(link));
+    world.feed(launched(Ok(process(50))));
     assert!(world.welcomed(link));
     world.says(link, Phase::Up);
-    world.feed(Input::Launched { id: "a".into(), incarnation: Incarnation(2), result: Ok(process(50)) });
     assert_eq!((world.shown("a"), world.pid("a")), (ServerState::Up, Some(50)));
     assert_eq!(world.count(|action| matches!(action, Action::Adopt { .. })), 0, "its launcher watches it");
-    // The same, but it was somebody else.
-    world.crash("a");
-    world.pass(Duration::from_secs(1));
-    let impostor = world.register(Register { incarnation: Incarnation(3), process: process(66), ..register });
-    world.feed(Input::Launched { id: "a".into(), incarnation: Incarnation(3), result: Ok(process(51)) });
-    assert!(world.log.iter().any(|a| matches!(a, Action::Close { link, .. } if *link == impostor)));
+}
+
+#[test]
+fn whoever_pretends_to_be_what_is_being_launched_never_works() {
+    let (mut world, register) = launching(66);
+    let impostor = world.register(register);
+    world.feed(launched(Ok(process(51))));
+    assert!(world.refused(impostor) && !world.welcomed(impostor));
     world.up("a");
     assert_eq!((world.shown("a"), world.pid("a")), (ServerState::Up, Some(51)));
+}
+
+#[test]
+fn a_process_whose_launch_was_answered_with_an_error_is_kept_and_watched() {
+    let (mut world, register) = launching(50);
+    let link = world.register(register);
+    world.feed(launched(Err(Error::new(ErrorKind::Timeout, "ssh did not answer"))));
+    assert!(world.welcomed(link));
+    assert_eq!(world.count(|action| matches!(action, Action::Adopt { .. })), 1);
+    world.feed(Input::Adopted { id: "a".into(), incarnation: Incarnation(2), alive: true });
+    world.says(link, Phase::Up);
+    world.pass(MINUTE);
+    assert_eq!((world.shown("a"), world.pid("a"), world.launches("a")), (ServerState::Up, Some(50), 2));
+}
+
+#[test]
+fn an_early_process_that_goes_again_is_forgotten() {
+    let (mut world, register) = launching(50);
+    let first = world.register(register);
+    world.feed(Input::LinkClosed { link: first, silent: false });
+    world.feed(launched(Ok(process(50))));
+    assert!(!world.welcomed(first));
+    let (mut world, register) = launching(50);
+    let first = world.register(register.clone());
+    let second = world.register(register);
+    assert_eq!(world.count(|a| matches!(a, Action::Close { link, .. } if *link == first)), 1);
+    world.feed(launched(Ok(process(50))));
+    assert!(world.welcomed(second));
 }
 
 #[test]
