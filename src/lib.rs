@@ -3,6 +3,7 @@
 extern crate alloc;
 
 mod app;
+mod channel;
 #[cfg(feature = "cli")]
 mod cli;
 mod config;
@@ -22,6 +23,7 @@ mod time;
 pub use app::{App, BoxError, Component, Outcome};
 /// Goes above an `impl` of [`Component`].
 pub use async_trait::async_trait;
+pub use channel::MemoryChannelManager;
 pub use election::{MasterHa, MasterHaConfig};
 #[cfg(feature = "load-test")]
 pub use member::simulate_servers;

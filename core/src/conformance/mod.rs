@@ -16,6 +16,7 @@
 //! ```
 
 pub mod affinity;
+pub mod channel_manager;
 pub mod coordinator;
 pub mod runtime;
 mod suite;

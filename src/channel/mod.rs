@@ -1,0 +1,5 @@
+//! Channels: named sets of users, each at one frontend.
+
+mod memory;
+
+pub use memory::MemoryChannelManager;
