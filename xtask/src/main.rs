@@ -3,6 +3,7 @@
 extern crate alloc;
 
 mod bench;
+mod chaos;
 mod install;
 mod machine;
 mod matrix;
@@ -29,6 +30,7 @@ enum Task {
     /// Measures Tangelo beside its peers
     #[command(subcommand)]
     Bench(bench::Bench),
+    Chaos(chaos::Args),
     /// The servers that tests, chaos runs and benchmarks start
     #[command(subcommand)]
     Services(services::Task),
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     let done = match cli.task {
         Task::TestMatrix(args) => matrix::run(&args),
         Task::Bench(bench) => bench::run(&bench).map(|()| true),
+        Task::Chaos(args) => chaos::run(&args),
         Task::Services(task) => services::run(&task).map(|()| true),
     };
     processes::halt_if_interrupted();

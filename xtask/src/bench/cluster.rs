@@ -44,6 +44,8 @@ pub(crate) struct Listing {
 pub(crate) struct MasterRow {
     pub(crate) pid: u32,
     pub(crate) role: String,
+    pub(crate) epoch: u64,
+    pub(crate) state: String,
 }
 
 /// A server of the listing.

@@ -1,0 +1,219 @@
+//! What can go wrong, and what may come of it.
+
+use core::fmt;
+use fastrand::Rng;
+
+/// How long something lasts, beside the time after which others take it for dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Span {
+    /// So short that nobody may conclude anything.
+    Short,
+    /// About as long: whoever acts then is in a race.
+    About,
+    /// So long that others must act.
+    Long,
+}
+
+/// A fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    KillLeader,
+    /// Only the session can tell of it.
+    KillLeaderAndGuard,
+    FreezeLeader(Span),
+    KillStandby,
+    FreezeStandby,
+    KillGuard,
+    FreezeGuard,
+    CutLeaderFromZooKeeper(Span),
+    /// Its connections are closed, and new ones refused.
+    SeverLeaderFromZooKeeper,
+    CutStandbyFromZooKeeper,
+    /// For less than the servers' grace.
+    CutLeaderFromServers,
+    KillZooKeeperFollower,
+    KillZooKeeperLeader,
+    FreezeZooKeeperFollower,
+    FreezeZooKeeperLeader,
+    RestartZooKeeper,
+    KillServer,
+    FreezeServer(Span),
+    /// One fault while another is not over.
+    KillLeaderWithoutZooKeeperLeader,
+    KillLeaderAndServer,
+    /// The old leader is frozen and wakes under the next one.
+    KillLeaderUnderFrozenLeader,
+    HandOver,
+}
+
+use Fault::*;
+
+/// All of them.
+pub(super) const ALL: [Fault; 27] = [
+    KillLeader,
+    KillLeaderAndGuard,
+    FreezeLeader(Span::Short),
+    FreezeLeader(Span::About),
+    FreezeLeader(Span::Long),
+    KillStandby,
+    FreezeStandby,
+    KillGuard,
+    FreezeGuard,
+    CutLeaderFromZooKeeper(Span::Short),
+    CutLeaderFromZooKeeper(Span::About),
+    CutLeaderFromZooKeeper(Span::Long),
+    SeverLeaderFromZooKeeper,
+    CutStandbyFromZooKeeper,
+    CutLeaderFromServers,
+    KillZooKeeperFollower,
+    KillZooKeeperLeader,
+    FreezeZooKeeperFollower,
+    FreezeZooKeeperLeader,
+    RestartZooKeeper,
+    KillServer,
+    FreezeServer(Span::Short),
+    FreezeServer(Span::Long),
+    KillLeaderWithoutZooKeeperLeader,
+    KillLeaderAndServer,
+    KillLeaderUnderFrozenLeader,
+    HandOver,
+];
+
+/// What must become of the leadership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leadership {
+    /// The same master leads in the same epoch.
+    Stays,
+    /// Another reign begins.
+    Changes,
+    /// Either.
+    Open,
+}
+
+impl Fault {
+    pub(super) const fn leadership(self) -> Leadership {
+        match self {
+            KillLeader
+            | KillLeaderAndGuard
+            | FreezeLeader(Span::Long)
+            | CutLeaderFromZooKeeper(Span::Long)
+            | KillLeaderWithoutZooKeeperLeader
+            | KillLeaderAndServer
+            | KillLeaderUnderFrozenLeader
+            | HandOver => Leadership::Changes,
+            FreezeLeader(Span::Short)
+            | KillStandby
+            | FreezeStandby
+            | KillGuard
+            | FreezeGuard
+            | CutLeaderFromZooKeeper(Span::Short)
+            | CutStandbyFromZooKeeper
+            | CutLeaderFromServers
+            | KillServer
+            | FreezeServer(_) => Leadership::Stays,
+            FreezeLeader(Span::About)
+            | CutLeaderFromZooKeeper(Span::About)
+            | SeverLeaderFromZooKeeper
+            | KillZooKeeperFollower
+            | KillZooKeeperLeader
+            | FreezeZooKeeperFollower
+            | FreezeZooKeeperLeader
+            | RestartZooKeeper => Leadership::Open,
+        }
+    }
+
+    /// How many masters it takes.
+    pub(super) const fn masters(self) -> usize {
+        if matches!(self, KillLeaderUnderFrozenLeader) { 3 } else { 2 }
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Short => "for a moment",
+            Self::About => "for about as long as is allowed",
+            Self::Long => "for too long",
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KillLeader => f.write_str("leader killed"),
+            KillLeaderAndGuard => f.write_str("leader and its guard killed"),
+            FreezeLeader(span) => write!(f, "leader frozen {span}"),
+            KillStandby => f.write_str("standby killed"),
+            FreezeStandby => f.write_str("standby frozen"),
+            KillGuard => f.write_str("a guard killed"),
+            FreezeGuard => f.write_str("a guard frozen"),
+            CutLeaderFromZooKeeper(span) => write!(f, "leader cut from ZooKeeper {span}"),
+            SeverLeaderFromZooKeeper => f.write_str("leader refused by ZooKeeper"),
+            CutStandbyFromZooKeeper => f.write_str("standby cut from ZooKeeper"),
+            CutLeaderFromServers => f.write_str("leader cut from all others but ZooKeeper"),
+            KillZooKeeperFollower => f.write_str("ZooKeeper follower killed"),
+            KillZooKeeperLeader => f.write_str("ZooKeeper leader killed"),
+            FreezeZooKeeperFollower => f.write_str("ZooKeeper follower frozen"),
+            FreezeZooKeeperLeader => f.write_str("ZooKeeper leader frozen"),
+            RestartZooKeeper => f.write_str("all of ZooKeeper killed"),
+            KillServer => f.write_str("server killed"),
+            FreezeServer(span) => write!(f, "server frozen {span}"),
+            KillLeaderWithoutZooKeeperLeader => f.write_str("leader killed while ZooKeeper's is dead"),
+            KillLeaderAndServer => f.write_str("leader and a server killed at once"),
+            KillLeaderUnderFrozenLeader => f.write_str("leader frozen, its successor killed"),
+            HandOver => f.write_str("handover"),
+        }
+    }
+}
+
+/// Deals the faults in a random order, each once before any comes again.
+#[derive(Debug)]
+pub(super) struct Deck {
+    all: Vec<Fault>,
+    left: Vec<Fault>,
+}
+
+impl Deck {
+    pub(super) fn new(can_cut: bool, masters: usize) -> Self {
+        let possible =
+            |fault: &Fault| (can_cut || *fault != CutLeaderFromServers) && fault.masters() <= masters;
+        Self { all: ALL.into_iter().filter(possible).collect(), left: Vec::new() }
+    }
+
+    pub(super) fn deal(&mut self, random: &mut Rng) -> Fault {
+        if self.left.is_empty() {
+            self.left.clone_from(&self.all);
+            random.shuffle(&mut self.left);
+        }
+        // There are some at any time.
+        self.left.pop().unwrap_or(KillLeader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+
+    #[test]
+    fn every_fault_is_dealt_once_in_the_order_of_the_seed() {
+        let dealt = |seed| {
+            let (mut deck, mut random) = (Deck::new(true, 3), Rng::with_seed(seed));
+            ALL.map(|_| deck.deal(&mut random).to_string())
+        };
+        let first = dealt(1);
+        assert_eq!(first.iter().collect::<BTreeSet<_>>().len(), ALL.len(), "names are unique");
+        assert_eq!(first, dealt(1));
+        assert_ne!(first, dealt(2));
+    }
+
+    #[test]
+    fn what_is_not_possible_is_not_dealt() {
+        let (mut deck, mut random) = (Deck::new(false, 2), Rng::with_seed(1));
+        for _ in 0..ALL.len() {
+            let fault = deck.deal(&mut random);
+            assert!(fault != CutLeaderFromServers && fault.masters() <= 2, "{fault}");
+        }
+    }
+}

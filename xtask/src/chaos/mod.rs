@@ -1,0 +1,184 @@
+//! `cargo xtask chaos`: a real cluster on a real ZooKeeper, whose parts are killed, frozen and cut off
+//! one after the other, while its laws are verified from outside and from its own logs.
+
+mod fault;
+mod field;
+mod history;
+mod laws;
+mod logs;
+mod look;
+mod network;
+mod place;
+mod strike;
+mod table;
+
+use crate::install::{self, Need};
+use crate::services::{NETWORK, ZOOKEEPER};
+use crate::{clock, processes, repo, run};
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use core::time::Duration;
+use fastrand::Rng;
+use fault::Deck;
+use field::{Field, Whole};
+use logs::Logs;
+use network::Network;
+use std::path::{Path, PathBuf};
+use strike::Striker;
+use table::Outcome;
+
+/// All is well again within this after each fault, or the run ends.
+const HEAL_LIMIT: Duration = Duration::from_secs(60);
+/// So many other servers are hit before one is hit again.
+const SPARED: usize = 6;
+const NEEDS: [Need; 2] = [ZOOKEEPER, NETWORK];
+
+/// Kills, freezes and cuts off the parts of a cluster, and verifies its laws
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How many faults
+    #[arg(long, default_value_t = 200)]
+    rounds: usize,
+    /// What faults, in which order and for how long; the system's own timing stays its own
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many masters
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=9))]
+    masters: u8,
+    /// The runtime that the cluster is built with
+    #[arg(long, value_enum, default_value = "tokio")]
+    runtime: Runtime,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Runtime {
+    Tokio,
+    Smol,
+}
+
+/// Runs it; true if all laws held.
+pub(crate) fn run(args: &Args) -> Result<bool> {
+    install::ensure(&NEEDS)?;
+    if let Some(status) = Network::entered()? {
+        return Ok(status.success());
+    }
+    let network = Network::here()?;
+    if !network.can_cut() {
+        println!("this system allows no network of one's own: no master is cut from its servers");
+    }
+    let dir =
+        repo::target().join("chaos").join(format!("{}-{}", std::process::id(), clock::now().as_nanos()));
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let app = app(args.runtime, &dir)?;
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    println!("seed {seed}; logs in {}", dir.display());
+    let field =
+        Field::start(&app, &dir, args.masters, network).with_context(|| format!("see {}", dir.display()))?;
+    let mut chaos = Chaos {
+        logs: Logs::of(&dir),
+        deck: Deck::new(network.can_cut(), usize::from(args.masters)),
+        random: Rng::with_seed(seed),
+        outcomes: Vec::new(),
+        spared: Vec::new(),
+        field,
+    };
+    let ended = chaos.rounds(args.rounds);
+    println!("{}", table::table(&chaos.outcomes));
+    let violations: usize = chaos.outcomes.iter().map(|outcome| outcome.violations).sum();
+    let clean = ended.is_ok() && violations == 0;
+    if clean {
+        chaos.field.stop().with_context(|| format!("see {}", dir.display()))?;
+        drop(chaos);
+        // What stays is below the target directory, and does no harm.
+        let _ = std::fs::remove_dir_all(&dir);
+    } else {
+        println!("seed {seed}, {violations} violations; logs in {}", dir.display());
+    }
+    ended.map(|()| clean)
+}
+
+/// Builds the app, and gives a copy of it that no other build replaces.
+fn app(runtime: Runtime, dir: &Path) -> Result<PathBuf> {
+    println!("building");
+    let mut build = processes::cargo(&["build", "-p", "tangelo", "--example", "bench_server"]);
+    match runtime {
+        Runtime::Tokio => build.args(["--features", "coordinator-zookeeper"]),
+        Runtime::Smol => build.args([
+            "--no-default-features",
+            "--features",
+            "runtime-smol,affinity,cli,coordinator-zookeeper",
+        ]),
+    };
+    run::must(&mut build, &dir.join("build.log"), Duration::from_secs(1200))?;
+    let app = dir.join("bench_server");
+    std::fs::copy(repo::target().join("debug/examples/bench_server"), &app)
+        .context("the app that was built")?;
+    Ok(app)
+}
+
+struct Chaos {
+    field: Field,
+    logs: Logs,
+    deck: Deck,
+    random: Rng,
+    outcomes: Vec<Outcome>,
+    /// The servers that were hit last.
+    spared: Vec<String>,
+}
+
+impl Chaos {
+    fn rounds(&mut self, rounds: usize) -> Result<()> {
+        let mut whole = self.field.await_whole(HEAL_LIMIT)?;
+        for round in 1..=rounds {
+            whole = self.round(round, rounds, &whole)?;
+        }
+        Ok(())
+    }
+
+    /// One fault, from a cluster that is whole to one that is whole again.
+    fn round(&mut self, round: usize, rounds: usize, last: &Whole) -> Result<Whole> {
+        // Faults come at any moment.
+        let pause = Duration::from_millis(600).mul_f64(self.random.f64());
+        self.field.watch_for(pause)?;
+        let before = self.field.await_whole(HEAL_LIMIT)?;
+        let mut violations = Vec::new();
+        if before != *last {
+            violations.push(format!("something changed without a fault: {last:?}, then {before:?}"));
+        }
+        let fault = self.deck.deal(&mut self.random);
+        let striker = Striker {
+            field: &mut self.field,
+            before: &before,
+            random: &mut self.random,
+            spared: &self.spared,
+        };
+        let struck = striker.strike(fault).with_context(|| format!("round {round}, {fault}"))?;
+        let healed = self.field.await_whole(HEAL_LIMIT);
+        let next_reign = laws::next_reign(&before, &struck, &self.field.history.from(struck.began));
+        let time = clock::now().saturating_sub(struck.ended);
+        if let Ok(after) = &healed {
+            violations.extend(laws::violations(fault, &struck, &before, after, next_reign));
+        } else {
+            violations.push(format!("not healed within {} s", HEAL_LIMIT.as_secs()));
+        }
+        violations.extend(self.field.take_violations());
+        violations.extend(self.logs.violations()?);
+        let reign = next_reign.map_or_else(String::new, |time| format!("; next leader after {time:.2?}"));
+        println!("{round:>4}/{rounds} {fault}: {}{reign}; healed after {time:.2?}", struck.what);
+        for violation in &violations {
+            println!("     VIOLATION: {violation}");
+        }
+        self.outcomes.push(Outcome {
+            fault,
+            next_reign,
+            healed: healed.is_ok().then_some(time),
+            violations: violations.len(),
+        });
+        if let Some(server) = struck.server {
+            self.spared.push(server);
+            let old = self.spared.len().saturating_sub(SPARED);
+            self.spared.drain(..old);
+        }
+        healed.with_context(|| format!("round {round}, {fault}: {}", struck.what))
+    }
+}
