@@ -24,10 +24,13 @@ mod incarnations;
 mod membership;
 mod model;
 mod names;
+mod outage;
 mod paging;
 mod purging;
 mod reconnecting;
 mod stores;
+
+pub use outage::Outage;
 
 use super::tools::{Named, within};
 use crate::channel::Frontend;
@@ -62,6 +65,7 @@ pub struct Suite<'a> {
     runtime: Arc<dyn Runtime>,
     connect: &'a Connect<'a>,
     neighbour: Option<&'a Connect<'a>>,
+    outage: Option<(&'a dyn Outage, Duration)>,
     patience: Duration,
     members: usize,
     seeds: u64,
@@ -80,6 +84,7 @@ impl<'a> Suite<'a> {
             runtime,
             connect,
             neighbour: None,
+            outage: None,
             patience: Duration::from_secs(60),
             members: 100_000,
             seeds: 4,
@@ -93,6 +98,13 @@ impl<'a> Suite<'a> {
     #[must_use]
     pub fn neighbour(self, connect: &'a Connect<'a>) -> Self {
         Self { neighbour: Some(connect), ..self }
+    }
+
+    /// What takes the store away and brings it back, and how long a call of the manager may take at
+    /// most (its timeout). Default: nothing, and the cases of outages are left out.
+    #[must_use]
+    pub fn outage(self, outage: &'a dyn Outage, timeout: Duration) -> Self {
+        Self { outage: Some((outage, timeout)), ..self }
     }
 
     /// How long a case may take before it counts as hung. Default: 60 s.
@@ -121,6 +133,15 @@ impl<'a> Suite<'a> {
         self.test_membership().await;
         self.test_incarnations().await;
         self.test_together().await;
+        self.test_outages().await;
+    }
+
+    /// Runs the cases of [outages](Self::outage) alone.
+    ///
+    /// # Panics
+    /// If one of them fails.
+    pub async fn test_outages(&self) {
+        self.test_away().await;
     }
 
     async fn case(&self, name: &str, case: impl Future<Output = ()>) {
@@ -217,4 +238,11 @@ cases! { test_together:
     random_operations_follow_the_model
     cleaning_leaves_nothing
     cleaning_spares_the_neighbour
+}
+
+cases! { test_away:
+    a_store_that_is_down_is_an_error
+    a_start_without_the_store_fails_and_may_be_repeated
+    no_acknowledged_change_is_lost_in_an_outage
+    a_purge_is_finished_after_an_outage
 }

@@ -224,7 +224,7 @@ impl Suite<'_> {
             assert_eq!(one.len(), 255);
             let front = Frontend { sid: one.clone(), incarnation: Incarnation(1) };
             s.a.add(&one, &front, &one).await.unwrap();
-            s.a.add_many(&one, &front, &[two.clone()]).await.unwrap();
+            s.a.add_many(&one, &front, core::slice::from_ref(&two)).await.unwrap();
             assert_eq!(at(&s.b, &one, &one).await, set(&[&one, &two]), "of {filler:?}");
             assert_eq!(channels(&s.b, &one).await, set(&[&one]));
             assert!(all(&s.b, &two).await.is_empty());
