@@ -2,7 +2,7 @@
 
 use crate::install::{self, Need, Probe, Source};
 use anyhow::Result;
-use tangelo_services::zookeeper;
+use tangelo_services::{redis, zookeeper};
 
 /// ZooKeeper with the Java machine that runs it.
 pub(crate) const ZOOKEEPER: Need = Need {
@@ -20,7 +20,14 @@ pub(crate) const SSH: Need = Need {
 pub(crate) const NETWORK: Need =
     Need { what: "ip", probe: Probe::Program("ip"), source: Source::Debian(&["iproute2"]) };
 
-const ALL: [Need; 3] = [ZOOKEEPER, SSH, NETWORK];
+/// Redis, and what makes the certificates of one with TLS.
+pub(crate) const REDIS: Need = Need {
+    what: "Redis and openssl",
+    probe: Probe::ProgramWithFiles("redis-server", &["/usr/bin/redis-benchmark", "/usr/bin/openssl"]),
+    source: Source::Debian(&redis::PACKAGES),
+};
+
+const ALL: [Need; 4] = [ZOOKEEPER, SSH, NETWORK, REDIS];
 
 /// The servers that tests, chaos runs and benchmarks start.
 #[derive(clap::Subcommand)]

@@ -10,6 +10,7 @@ pub mod netns;
 pub mod ports;
 mod process;
 pub mod proxy;
+pub mod redis;
 mod spawner;
 pub mod sshd;
 pub mod zookeeper;

@@ -2,7 +2,7 @@
 
 use super::cell::{Cell, Step};
 use crate::install::{Need, Probe, Source};
-use crate::services::ZOOKEEPER;
+use crate::services::{REDIS, ZOOKEEPER};
 
 const RUSTFMT: Need = Need {
     what: "rustfmt",
@@ -35,7 +35,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::tests(&["test", "-p", "xtask", "--no-fail-fast"]),
             Step::tests(&["test", "-p", "tangelo-services", "--no-fail-fast"]),
         ],
-        needs: &[LINKER, ZOOKEEPER],
+        needs: &[LINKER, REDIS, ZOOKEEPER],
         limit_minutes: 5,
         quick: false,
     },
