@@ -81,6 +81,14 @@ pub(crate) fn alive_from(dir: &Path) -> Vec<Found> {
     alive().into_iter().filter(|found| found.exe.starts_with(dir)).collect()
 }
 
+/// Those of this run's processes that work in `dir`.
+pub(crate) fn alive_in(dir: &Path) -> Vec<Found> {
+    // The link has no link in it.
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let works_there = |found: &Found| std::fs::read_link(proc(found.pid, "cwd")).is_ok_and(|cwd| cwd == dir);
+    alive().into_iter().filter(works_there).collect()
+}
+
 /// Ends every process of this run; true once none is left.
 pub(crate) fn sweep() -> bool {
     // Supervisors may start a successor between the look and the kill, hence the rounds.

@@ -3,7 +3,7 @@
 use crate::bench::lines::Lines;
 use crate::bench::peers::{Bed, Peer, Running};
 use crate::bench::stamps;
-use crate::{clock, processes, repo, run};
+use crate::{clock, processes, run};
 use alloc::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use core::time::Duration;
@@ -15,7 +15,9 @@ use std::process::{Child, Command};
 
 /// How long a cluster may take to be up.
 pub(crate) const UP_LIMIT: Duration = Duration::from_secs(60);
-const ENV: &str = "development";
+const STANDBY_LIMIT: Duration = Duration::from_secs(30);
+/// The environment of all clusters that are measured.
+pub(crate) const ENV: &str = "development";
 
 /// The configuration of a cluster in a directory.
 pub(crate) struct Cluster {
@@ -108,6 +110,28 @@ impl Cluster {
         Ok(Master { child, output })
     }
 
+    /// A further master, once `list` shows it as a standby.
+    pub(crate) fn standby(&self, round: usize) -> Result<Master> {
+        let port = self.spare_ports[round % self.spare_ports.len()];
+        let mut command = self.command("master");
+        command.args(["--id", &format!("standby-{round}"), "--port", &port.to_string()]);
+        let mut standby = self.foreground(command)?;
+        let deadline = clock::now() + STANDBY_LIMIT;
+        loop {
+            let listing = self.list()?;
+            let is_it = |pid: u32| pid == standby.child.id();
+            if listing.masters.iter().any(|row| is_it(row.pid) && row.role == "standby") {
+                return Ok(standby);
+            }
+            if let Some(status) = standby.child.try_wait()? {
+                bail!("the standby ended: {status}");
+            }
+            if clock::now() > deadline {
+                bail!("the standby is not in the list: {listing:?}");
+            }
+        }
+    }
+
     /// `list --json`.
     pub(crate) fn list(&self) -> Result<Listing> {
         let text = run::output(self.command("list").arg("--json"))?;
@@ -136,7 +160,7 @@ impl Cluster {
             run::wait(&mut master.child, clock::now() + Duration::from_secs(30))
                 .context("after `stop`, a master")?;
         }
-        match processes::alive_from(&repo::target())[..] {
+        match processes::alive_in(&self.dir)[..] {
             [] => Ok(()),
             ref left => bail!("`stop` left {} processes running, such as {:?}", left.len(), left[0]),
         }

@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: Tangelo beside its peers, measured in one run.
 
+mod builds;
 pub(crate) mod cluster;
+mod failover;
 mod lines;
 mod peers;
 mod procfs;
@@ -16,11 +18,13 @@ use anyhow::Result;
 #[derive(clap::Subcommand)]
 pub(crate) enum Bench {
     Supervision(supervision::Args),
+    Failover(failover::Args),
 }
 
 /// Runs a benchmark.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Supervision(args) => supervision::run(args),
+        Bench::Failover(args) => failover::run(args),
     }
 }

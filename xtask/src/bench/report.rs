@@ -22,6 +22,17 @@ pub(crate) struct Row {
     pub(crate) ratio_to_floor: Option<f64>,
     /// Resident memory of the supervisor, in MiB.
     pub(crate) rss_mib: Option<f64>,
+    /// In the order in which they were measured.
+    pub(crate) samples: Vec<f64>,
+}
+
+impl Row {
+    /// Of at least one sample.
+    pub(crate) fn of(what: impl Into<String>, unit: &'static str, samples: &[f64]) -> Result<Self> {
+        let what = what.into();
+        let summary = Summary::of(samples).with_context(|| format!("{what}: nothing was measured"))?;
+        Ok(Self { what, unit, summary, ratio_to_floor: None, rss_mib: None, samples: samples.to_vec() })
+    }
 }
 
 /// What a figure should be.
@@ -41,6 +52,13 @@ impl Target {
     }
 }
 
+/// Figures that are no samples, in a table of their own.
+#[derive(Debug, Serialize)]
+pub(crate) struct Grid {
+    pub(crate) header: Vec<String>,
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
 /// All of a run.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -48,15 +66,47 @@ pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) versions: Vec<(String, String)>,
     pub(crate) rows: Vec<Row>,
+    pub(crate) grids: Vec<Grid>,
     pub(crate) targets: Vec<Target>,
 }
 
+/// Above this, figures say more about the machine's other work than about what is measured.
+const BUSY_PERCENT: f64 = 10.0;
+
+const VERDICTS: [&str; 4] = ["target", "limit", "measured", ""];
 const HEADER: [&str; 9] =
     ["measured", "unit", "n", "min", "median", "p99", "max", "× floor", "supervisor RSS, MiB"];
 
 impl Report {
+    /// An empty report of `command`, run here and now; says so if the machine is busy.
+    pub(crate) fn begin(command: String) -> Self {
+        let machine = Machine::here();
+        if machine.busy_percent > BUSY_PERCENT {
+            println!("warning: the machine is {:.0} % busy with other things", machine.busy_percent);
+        }
+        Self {
+            command,
+            machine,
+            versions: Vec::new(),
+            rows: Vec::new(),
+            grids: Vec::new(),
+            targets: Vec::new(),
+        }
+    }
+
+    /// How many of the columns some row has a value for.
+    fn columns(&self) -> usize {
+        let has = |value: fn(&Row) -> Option<f64>| self.rows.iter().any(|row| value(row).is_some());
+        match (has(|row| row.ratio_to_floor), has(|row| row.rss_mib)) {
+            (_, true) => 9,
+            (true, false) => 8,
+            (false, false) => 7,
+        }
+    }
+
     fn cells(&self) -> impl Iterator<Item = [String; 9]> {
-        self.rows.iter().map(|Row { what, unit, summary, ratio_to_floor, rss_mib }| {
+        self.rows.iter().map(|row| {
+            let Row { what, unit, summary, ratio_to_floor, rss_mib, .. } = row;
             let optional = |value: &Option<f64>| value.map(figure).unwrap_or_default();
             let Summary { n, min, median, p99, max } = *summary;
             [
@@ -100,17 +150,35 @@ impl Report {
         for (name, version) in &self.versions {
             println!("  {name}: {version}");
         }
-        println!("{}", table(&HEADER, self.cells()));
+        println!("{}", table(&HEADER[..self.columns()], self.cells()));
+        for Grid { header, rows } in &self.grids {
+            println!("{}", table(header, rows.iter().map(Vec::as_slice)));
+        }
         if !self.targets.is_empty() {
             let plain = self.verdicts().map(|row| row.map(|field| field.replace("**", "")));
-            println!("{}", table(&["target", "limit", "measured", ""], plain));
+            println!("{}", table(&VERDICTS, plain));
         }
     }
 
-    /// Writes it as JSON.
+    /// Writes it as JSON, with all samples: a line for each row.
     pub(crate) fn write_json(&self, file: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self)?;
-        std::fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))
+        let lines = |values: Vec<serde_json::Result<String>>| {
+            let lines: serde_json::Result<Vec<_>> = values.into_iter().collect();
+            lines.map(|lines| lines.join(",\n"))
+        };
+        let rows = lines(self.rows.iter().map(serde_json::to_string).collect())?;
+        let targets = lines(self.targets.iter().map(serde_json::to_string).collect())?;
+        let text = format!(
+            "{{\"command\":{},\n\"machine\":{},\n\"versions\":{},\n\"rows\":[\n{rows}\n],\n\"grids\":{},\n\"targets\":[\n{targets}\n]}}\n",
+            serde_json::to_string(&self.command)?,
+            serde_json::to_string(&self.machine)?,
+            serde_json::to_string(&self.versions)?,
+            serde_json::to_string(&self.grids)?,
+        );
+        if let Some(dir) = file.parent() {
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        }
+        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// The section for the document.
@@ -119,9 +187,13 @@ impl Report {
         let versions: Vec<_> =
             self.versions.iter().map(|(name, version)| format!("{name}: {version}")).collect();
         write!(text, "Versions: {}.\n\n", versions.join("; "))?;
-        markdown_table(&mut text, &HEADER, self.cells())?;
+        markdown_table(&mut text, &HEADER[..self.columns()], self.cells())?;
+        for Grid { header, rows } in &self.grids {
+            writeln!(text)?;
+            markdown_table(&mut text, header, rows.iter().map(Vec::as_slice))?;
+        }
         writeln!(text)?;
-        markdown_table(&mut text, &["target", "limit", "measured", ""], self.verdicts())?;
+        markdown_table(&mut text, &VERDICTS, self.verdicts())?;
         Ok(text)
     }
 
@@ -136,7 +208,7 @@ impl Report {
 }
 
 /// Three significant figures, or all before the point.
-fn figure(value: f64) -> String {
+pub(crate) fn figure(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
@@ -144,11 +216,12 @@ fn figure(value: f64) -> String {
     }
 }
 
-fn table<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = [String; N]>) -> Table {
+/// Of each row as many cells as the header has.
+fn table(header: &[impl ToString], rows: impl Iterator<Item: AsRef<[String]>>) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(header);
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(header.iter().map(ToString::to_string));
     for row in rows {
-        table.add_row(row);
+        table.add_row(&row.as_ref()[..header.len()]);
     }
     for column in table.column_iter_mut().skip(2) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -156,14 +229,16 @@ fn table<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = [String;
     table
 }
 
-fn markdown_table<const N: usize>(
+/// As [`table`].
+fn markdown_table(
     text: &mut String,
-    header: &[&str; N],
-    rows: impl Iterator<Item = [String; N]>,
+    header: &[impl ToString],
+    rows: impl Iterator<Item: AsRef<[String]>>,
 ) -> Result<()> {
-    writeln!(text, "| {} |\n|{}", header.join(" | "), "---|".repeat(N))?;
+    let names: Vec<_> = header.iter().map(ToString::to_string).collect();
+    writeln!(text, "| {} |\n|{}", names.join(" | "), "---|".repeat(header.len()))?;
     for row in rows {
-        writeln!(text, "| {} |", row.join(" | "))?;
+        writeln!(text, "| {} |", row.as_ref()[..header.len()].join(" | "))?;
     }
     Ok(())
 }

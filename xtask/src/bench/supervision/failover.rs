@@ -1,7 +1,7 @@
 //! kill -9 of the leader → the standby leads, and all servers are registered with it.
 
 use super::Plan;
-use crate::bench::cluster::{Cluster, Master, UP_LIMIT};
+use crate::bench::cluster::{Cluster, UP_LIMIT};
 use crate::bench::scratch;
 use crate::clock;
 use anyhow::{Context as _, Result, bail};
@@ -24,8 +24,7 @@ pub(crate) fn measure(plan: &Plan, rounds: usize) -> Result<Failover> {
     let pids = cluster.pids()?;
     let mut result = Failover { leads: Vec::new(), registered: Vec::new() };
     for round in 0..rounds {
-        let mut standby =
-            standby(&cluster, round).with_context(|| format!("see {}", dir.path().display()))?;
+        let mut standby = cluster.standby(round).with_context(|| format!("see {}", dir.path().display()))?;
         clock::let_pass(Duration::from_millis(200));
         let killed = clock::now();
         leader.child.kill()?;
@@ -43,26 +42,4 @@ pub(crate) fn measure(plan: &Plan, rounds: usize) -> Result<Failover> {
     cluster.stop(vec![leader])?;
     dir.remove();
     Ok(result)
-}
-
-/// A further master, once `list` shows it as a standby.
-fn standby(cluster: &Cluster, round: usize) -> Result<Master> {
-    let port = cluster.spare_ports[round % cluster.spare_ports.len()];
-    let mut command = cluster.command("master");
-    command.args(["--id", &format!("standby-{round}"), "--port", &port.to_string()]);
-    let mut standby = cluster.foreground(command)?;
-    let deadline = clock::now() + LIMIT;
-    loop {
-        let listing = cluster.list()?;
-        let is_it = |pid: u32| pid == standby.child.id();
-        if listing.masters.iter().any(|row| is_it(row.pid) && row.role == "standby") {
-            return Ok(standby);
-        }
-        if let Some(status) = standby.child.try_wait()? {
-            bail!("the standby ended: {status}");
-        }
-        if clock::now() > deadline {
-            bail!("the standby is not in the list: {listing:?}");
-        }
-    }
 }

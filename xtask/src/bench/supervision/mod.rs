@@ -6,19 +6,16 @@ mod footprint;
 mod restart;
 mod startup;
 
+use crate::bench::builds::{self, Runtime};
 use crate::bench::cluster::Tangelo;
 use crate::bench::peers::{Debian, Floor, Peer, Pm2, Runit, S6, Supervisord};
 use crate::bench::report::{Report, Row, Target};
 use crate::bench::stats::Summary;
-use crate::machine::Machine;
-use crate::{processes, repo, run};
-use anyhow::{Context as _, Result};
+use crate::repo;
+use anyhow::Result;
 use clap::ValueEnum;
 use core::time::Duration;
 use std::path::PathBuf;
-
-/// Above this, figures say more about the machine's other work than about supervisors.
-const BUSY_PERCENT: f64 = 10.0;
 
 /// Measures restarts, starts, footprint and failover
 #[derive(clap::Args)]
@@ -31,7 +28,7 @@ pub(crate) struct Args {
     only: Vec<Part>,
     /// The runtime that Tangelo is built with
     #[arg(long, value_enum, default_value = "tokio")]
-    runtime: RuntimeChoice,
+    runtime: Runtime,
     /// Write all figures there, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -49,12 +46,6 @@ enum Part {
     Footprint,
     /// A standby takes over
     Failover,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum RuntimeChoice {
-    Tokio,
-    Smol,
 }
 
 /// What is measured, with how many rounds.
@@ -98,17 +89,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let has = |part| args.only.is_empty() || args.only.contains(&part);
     let tangelo = has(Part::Restart) || has(Part::Startup) || has(Part::Footprint) || has(Part::Failover);
     let plan = Plan::new(args.quick);
-    build(args.runtime, tangelo)?;
-    let mut report = Report {
-        command: shown(args),
-        machine: Machine::here(),
-        versions: Vec::new(),
-        rows: Vec::new(),
-        targets: Vec::new(),
-    };
-    if report.machine.busy_percent > BUSY_PERCENT {
-        println!("warning: the machine is {:.0} % busy with other things", report.machine.busy_percent);
+    println!("building");
+    builds::helpers()?;
+    if tangelo {
+        builds::app(args.runtime)?;
     }
+    let mut report = Report::begin(shown(args));
     if has(Part::Restart) || has(Part::Peers) {
         restarts(&plan, args.runtime, has(Part::Restart), &mut report)?;
     }
@@ -139,43 +125,20 @@ fn shown(args: &Args) -> String {
     if args.quick {
         shown += " --quick";
     }
-    if args.runtime == RuntimeChoice::Smol {
+    if args.runtime == Runtime::Smol {
         shown += " --runtime smol";
     }
     shown
 }
 
-fn build(runtime: RuntimeChoice, tangelo: bool) -> Result<()> {
-    println!("building");
-    let log = repo::target().join("bench-run/build.log");
-    let limit = Duration::from_secs(1200);
-    let helpers = ["build", "--release", "-p", "xtask", "--bin", "bench_child", "--bin", "bench_floor"];
-    run::must(&mut processes::cargo(&helpers), &log, limit)?;
-    if tangelo {
-        let mut app = processes::cargo(&["build", "--release", "-p", "tangelo", "--example", "bench_server"]);
-        if runtime == RuntimeChoice::Smol {
-            app.args(["--no-default-features", "--features", "runtime-smol,affinity,cli"]);
-        }
-        run::must(&mut app, &log, limit)?;
-    }
-    Ok(())
-}
-
-fn row(what: impl Into<String>, unit: &'static str, samples: &[f64]) -> Result<Row> {
-    let what = what.into();
-    let summary = Summary::of(samples).with_context(|| format!("{what}: nothing was measured"))?;
-    Ok(Row { what, unit, summary, ratio_to_floor: None, rss_mib: None })
-}
-
-fn restarts(plan: &Plan, runtime: RuntimeChoice, with_tangelo: bool, report: &mut Report) -> Result<()> {
+fn restarts(plan: &Plan, runtime: Runtime, with_tangelo: bool, report: &mut Report) -> Result<()> {
     let debian = Debian::unpacked()?;
     let floor = Floor { program: plan.floor.clone() };
     let runit = Runit { debian: &debian, script: true };
     let bare_runit = Runit { debian: &debian, script: false };
     let pm2 = Pm2::installed()?;
     let (s6, supervisord) = (S6 { debian: &debian }, Supervisord { debian: &debian });
-    let runtime = if runtime == RuntimeChoice::Smol { "smol" } else { "tokio" };
-    let tangelo = Tangelo { app: &plan.app, runtime };
+    let tangelo = Tangelo { app: &plan.app, runtime: runtime.name() };
     let mut peers: Vec<&dyn Peer> = vec![&floor];
     if with_tangelo {
         peers.push(&tangelo);
@@ -194,7 +157,7 @@ fn restarts(plan: &Plan, runtime: RuntimeChoice, with_tangelo: bool, report: &mu
     let medians = measured.iter().map(|(latencies, _)| Summary::of(latencies).map_or(f64::NAN, |s| s.median));
     let medians: Vec<_> = medians.collect();
     for (index, (peer, (latencies, rss))) in peers.iter().zip(&measured).enumerate() {
-        let row = row(format!("kill -9 → successor's main: {}", peer.name()), "ms", latencies)?;
+        let row = Row::of(format!("kill -9 → successor's main: {}", peer.name()), "ms", latencies)?;
         let ratio_to_floor = Some(medians[index] / medians[0]);
         report.rows.push(Row { ratio_to_floor, rss_mib: Some(*rss), ..row });
         report.versions.push((peer.name(), peer.version()));
@@ -215,7 +178,7 @@ fn restarts(plan: &Plan, runtime: RuntimeChoice, with_tangelo: bool, report: &mu
 fn starts(plan: &Plan, report: &mut Report) -> Result<()> {
     for (servers, rounds, limit) in [(8, plan.small_starts, 300.0), (100, plan.large_starts, 3000.0)] {
         println!("start of {servers} servers");
-        let row = row(
+        let row = Row::of(
             format!("start → all {servers} registered"),
             "ms",
             &startup::measure(plan, servers, rounds)?,
@@ -237,11 +200,11 @@ fn footprints(plan: &Plan, report: &mut Report) -> Result<()> {
     println!("footprint of 100 servers");
     let large = footprint::measure(plan, 100, Duration::from_secs(30))?;
     report.rows.extend([
-        row("RSS of a master and 3 servers at rest", "MiB", &[small.rss])?,
-        row("PSS of a master and 3 servers at rest", "MiB", &[small.pss])?,
-        row("RSS of the master of 100 servers", "MiB", &[large.master_rss])?,
-        row("PSS of a master and 100 servers at rest", "MiB", &[large.pss])?,
-        row("CPU of a master and 100 servers at rest", "% of a core", &[large.cpu])?,
+        Row::of("RSS of a master and 3 servers at rest", "MiB", &[small.rss])?,
+        Row::of("PSS of a master and 3 servers at rest", "MiB", &[small.pss])?,
+        Row::of("RSS of the master of 100 servers", "MiB", &[large.master_rss])?,
+        Row::of("PSS of a master and 100 servers at rest", "MiB", &[large.pss])?,
+        Row::of("CPU of a master and 100 servers at rest", "% of a core", &[large.cpu])?,
     ]);
     report.targets.extend([
         Target::at_most("RSS of a master and 3 servers", "MiB", 40.0, small.rss),
@@ -255,10 +218,10 @@ fn failovers(plan: &Plan, report: &mut Report) -> Result<()> {
     println!("failover");
     let measured = failover::measure(plan, plan.failovers)?;
     let registered =
-        row("kill -9 of the leader → all 8 registered with the standby", "ms", &measured.registered)?;
+        Row::of("kill -9 of the leader → all 8 registered with the standby", "ms", &measured.registered)?;
     let what = format!("{}, median", registered.what);
     report.targets.push(Target::at_most(what, "ms", 50.0, registered.summary.median));
-    report.rows.push(row("kill -9 of the leader → the standby leads", "ms", &measured.leads)?);
+    report.rows.push(Row::of("kill -9 of the leader → the standby leads", "ms", &measured.leads)?);
     report.rows.push(registered);
     Ok(())
 }
