@@ -14,7 +14,9 @@ pub(super) fn init(cli: &Cli) {
         _ => false,
     };
     let default = if long_lived && !stderr().is_terminal() { "info" } else { "warn" };
-    let filter = filter(std::env::var("RUST_LOG").ok().as_deref(), default);
+    // What that library says of every attempt to connect, our coordinator says once a second.
+    let default = format!("{default},zookeeper_client=off");
+    let filter = filter(std::env::var("RUST_LOG").ok().as_deref(), &default);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| bar::Stderr);
     // Somebody else's subscriber, set before, stays.
     let _ = match cli.log_format {

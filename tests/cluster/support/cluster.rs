@@ -166,7 +166,8 @@ impl Cluster {
         let mut last = None;
         let found = within_every(SELDOM, DEADLINE, || {
             let finished = self.cli(&["list", "--json"]);
-            let listing = (finished.code == Some(0)).then(|| parse(&finished));
+            // While the coordinator is away, a warning comes with the list.
+            let listing = (finished.code == Some(0)).then(|| read(&finished.out));
             let good = listing.filter(|listing| condition(listing));
             last = Some(finished);
             good
@@ -200,13 +201,13 @@ impl Cluster {
     /// The processes of this cluster, but for its masters' guards.
     pub(crate) fn processes(&self) -> Vec<u32> {
         self.masters.borrow().iter().for_each(|master| master.reap());
-        of_dir(self.dir()).into_iter().filter(|&pid| !is_guard(pid)).collect()
+        of_dir(self.dir()).into_iter().filter(|(_, line)| !is_guard(line)).map(|(pid, _)| pid).collect()
     }
 
     /// The guards of its masters, each with its master's pid.
     pub(crate) fn guards(&self) -> Vec<(u32, u32)> {
-        let guards = of_dir(self.dir()).into_iter().filter(|&pid| is_guard(pid));
-        guards.filter_map(|pid| Some((pid, parent_of(pid)?))).collect()
+        let guards = of_dir(self.dir()).into_iter().filter(|(_, line)| is_guard(line));
+        guards.filter_map(|(pid, _)| Some((pid, parent_of(pid)?))).collect()
     }
 
     /// The guard of this master.
@@ -234,7 +235,8 @@ impl Cluster {
     /// Nobody of this cluster runs.
     #[track_caller]
     pub(crate) fn assert_gone(&self) {
-        assert_eq!(self.processes(), [0; 0], "processes are left");
+        let left = self.processes().into_iter().map(|pid| format!("{pid}: {}", command_line(pid)));
+        assert_eq!(left.collect::<Vec<_>>(), [""; 0], "processes are left");
         wait_until("the guards follow their masters", || self.guards().is_empty());
     }
 
@@ -262,11 +264,16 @@ impl Cluster {
 
 #[track_caller]
 fn parse(finished: &Finished) -> Listing {
-    serde_json::from_str(finished.ok()).expect("the list is JSON")
+    read(finished.ok())
 }
 
-fn is_guard(pid: u32) -> bool {
-    command_line(pid).split('\0').nth(1) == Some("guard")
+#[track_caller]
+fn read(out: &str) -> Listing {
+    serde_json::from_str(out).expect("the list is JSON")
+}
+
+fn is_guard(command_line: &str) -> bool {
+    command_line.split('\0').nth(1) == Some("guard")
 }
 
 fn fill_in(server: &mut Map<String, Value>, ports: &Ports) {

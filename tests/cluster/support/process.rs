@@ -21,12 +21,13 @@ pub(crate) fn is_alive(pid: u32) -> bool {
     !matches!(state, None | Some('Z' | 'X'))
 }
 
-/// The processes whose command line names `dir`: all masters and servers of its cluster.
-pub(crate) fn of_dir(dir: &Path) -> Vec<u32> {
+/// The processes whose command line names `dir`, with that line: all masters, guards and servers of its cluster.
+pub(crate) fn of_dir(dir: &Path) -> Vec<(u32, String)> {
     let dir = dir.to_string_lossy();
     let entries = fs::read_dir("/proc").expect("/proc can be read");
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid: &u32| command_line(*pid).contains(&*dir) && is_alive(*pid)).collect()
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let lines = pids.map(|pid| (pid, command_line(pid)));
+    lines.filter(|(pid, line)| line.contains(&*dir) && is_alive(*pid)).collect()
 }
 
 /// Its parent.

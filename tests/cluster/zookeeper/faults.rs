@@ -1,13 +1,13 @@
 //! Masters, guards and ZooKeeper nodes that die, freeze and come back.
 
-use crate::masters::{leads, servers};
+use crate::masters::{leads, lost, servers};
 use crate::support::zookeeper::{self as on, SESSION};
 use crate::support::{Cluster, Look, Signal, is_alive, signal, wait_until};
 use core::time::Duration;
 use libtest_mimic::Trial;
 use serde_json::json;
 use tangelo::core::Instant;
-use tangelo::core::wire::MasterRole;
+use tangelo::core::wire::{MasterRole, MasterState};
 use tangelo_services::zookeeper::Ensemble;
 
 /// A tick of the tests' ZooKeeper, by which sessions may outlive their time, and what a busy machine needs.
@@ -135,7 +135,7 @@ fn pomelo_frozen_master_wakes_as_a_standby_and_touches_no_server() {
         list.standbys().iter().any(|row| row.pid == leader.pid())
     });
     assert_eq!((after.leader().pid, after.lives()), (standby.pid(), before.lives()));
-    assert_eq!(after.leader().epoch.0, before.leader().epoch.0 + 1);
+    assert!(after.leader().epoch > before.leader().epoch);
     cluster.end();
 }
 
@@ -150,7 +150,8 @@ fn pomelo_server_restarted_after_a_failover_finds_the_new_leader() {
     let after = cluster.wait_for("it is restarted", |list| {
         list.all_up() && list.server("chat-1").pid != before.server("chat-1").pid
     });
-    assert_eq!(after.incarnation("chat-1"), before.incarnation("chat-1") + 1);
+    // A successor does not know which lives its predecessor had reserved, and skips them.
+    assert!(after.incarnation("chat-1") > before.incarnation("chat-1"));
     assert_eq!(cluster.copies_of("chat-1"), 1);
     cluster.end();
 }
@@ -163,7 +164,7 @@ fn zookeeper_restarted_nothing_changes(ensemble: &Ensemble) {
     ensemble.kill(0).expect("a kill");
     ensemble.start_node(0).expect("a start");
     let after = cluster.wait_for("one leads and one stands by", |list| {
-        list.masters.iter().filter(|row| row.role == MasterRole::Leader).count() == 1
+        list.masters.iter().any(|row| row.state == MasterState::Leading)
             && list.standbys().len() == 1
             && list.all_up()
     });
@@ -190,14 +191,13 @@ fn zookeeper_away_past_every_session_servers_serve_on(ensemble: &Ensemble) {
     assert!(["connector-1", "chat-2"].iter().all(|id| is_alive(before.pid(id))), "servers serve on");
     ensemble.start_node(0).expect("a start");
     let after = cluster.wait_for("all resume", |list| {
-        list.standbys().len() == 1
-            && list.all_up()
-            && list.servers.iter().all(|server| server.detail.is_empty())
+        list.standbys().len() == 1 && list.all_up() && list.servers.iter().all(|server| !lost(&server.detail))
     });
     for id in ["connector-1", "chat-2"] {
         assert_eq!(after.pid(id), before.pid(id), "{id} was left alone");
     }
-    assert_eq!(after.incarnation("chat-1"), before.incarnation("chat-1") + 1);
+    // A successor does not know which lives its predecessor had reserved, and skips them.
+    assert!(after.incarnation("chat-1") > before.incarnation("chat-1"));
     assert!(after.leader().epoch > before.leader().epoch);
     assert!(is_alive(standby.pid()));
     cluster.end();
