@@ -1,8 +1,12 @@
 //! Channels whose members sit at any frontend.
 
+#[cfg(feature = "std")]
+mod custom;
 mod manager;
 mod names;
 
+#[cfg(feature = "std")]
+pub use custom::{CustomManager, ManagerContext};
 pub use manager::{Capability, ChannelManager, MAX_PAGE};
 pub use names::{MAX_INCARNATION, MAX_NAME, check_change, check_frontend, check_name};
 
