@@ -100,6 +100,12 @@ impl Shared {
         self.state.lock()
     }
 
+    /// Whether there is a guard that was told whom to guard, whether or not it has begun to run.
+    #[cfg(test)]
+    pub(super) fn told(&self) -> bool {
+        self.state().line.is_some()
+    }
+
     /// The guard that runs and has a session; `None` while there is none.
     #[cfg(test)]
     pub(super) fn ready(&self) -> Option<u32> {
@@ -142,6 +148,9 @@ pub(super) async fn supervise(
         let pause = pause(pace, failures);
         tracing::warn!("{what}; another is started in {} ms", pause.as_millis());
         or(runtime.sleep(pause), shared.closed()).await;
+        if shared.state().closed {
+            return;
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use rustix::process::Signal;
 use tangelo_services::clock;
-use tangelo_services::zookeeper::Options;
+use tangelo_services::zookeeper::{Ensemble, Options};
 use zookeeper_client::{Acls, CreateMode};
 
 /// Long enough for a guard to do what it must not do: it takes milliseconds.
@@ -53,14 +53,7 @@ fn a_master_that_is_killed_in_the_instant_it_gets_its_lock_is_not_missed() {
         let guard = prepared.then(|| master.guard());
         master.say("hold-and-die");
         let lock = master.lock();
-        let seen = clock::now();
-        clock::poll_until(seen + Duration::from_secs(3), Duration::from_millis(1), || {
-            match world.owner(&lock) {
-                None => Ok(()),
-                Some(_) => Err(std::io::Error::other("it is still there").into()),
-            }
-        })
-        .unwrap();
+        world.await_gone(&lock, clock::now() + Duration::from_secs(3));
         drop(guard);
     }
 }
@@ -247,4 +240,27 @@ fn a_master_that_lets_its_guard_go_and_ends_is_still_guarded() {
     master.kill();
     assert!(watch.gone(killed) < Duration::from_secs(5));
     assert!(guard.ends_within(limit()));
+}
+
+/// The ZooKeeper node that the guard is connected to goes with the master. Its session moves to another one.
+#[test]
+fn a_zookeeper_node_that_dies_with_the_master_costs_a_reconnection() {
+    let world = World::ensemble(3, Options::default());
+    for fault in [Ensemble::kill, Ensemble::freeze] {
+        let mut spec = world.spec("tokio");
+        spec.timeout_ms = 30_000;
+        let mut master = Master::start(&spec);
+        let (guard, lock) = master.lead();
+        let watch = world.watch(&lock);
+        let node = (0..3).find(|&i| guard.is_connected_to(world.ensemble.address(i).port())).unwrap();
+        fault(&world.ensemble, node).unwrap();
+        let killed = clock::now();
+        master.kill();
+        println!("with node {node}: from SIGKILL to the watch of the lock node: {:?}", watch.gone(killed));
+        assert!(guard.ends_within(limit()));
+        assert_eq!(world.report(), "Ok");
+        world.ensemble.kill(node).unwrap();
+        world.ensemble.start_all().unwrap();
+        world.ensemble.await_ready(limit()).unwrap();
+    }
 }

@@ -3,5 +3,6 @@
 mod deaths;
 mod parts;
 mod processes;
+mod secrets;
 mod supervision;
 mod world;

@@ -118,7 +118,11 @@ async fn master(runtime: Arc<dyn Runtime>) {
                 if command == "hold-and-die" {
                     // Before it, so that not even a system call stands between the hold and the death.
                     println!("lock {lock} {owner}");
-                    guard.as_ref().unwrap().hold(&*lock, owner);
+                    let guard = guard.as_ref().unwrap();
+                    while !guard.shared.told() {
+                        runtime.sleep(Duration::from_millis(1)).await;
+                    }
+                    guard.hold(&*lock, owner);
                     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
                         .unwrap();
                 }

@@ -206,6 +206,19 @@ impl Process {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Whether it has a connection to this port of this host.
+    pub(super) fn is_connected_to(&self, port: u16) -> bool {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.pid)).unwrap().flatten();
+        let sockets: Vec<_> = files.filter_map(|file| std::fs::read_link(file.path()).ok()).collect();
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        // proc_net(5): the remote address is the third field, the inode the tenth.
+        table.lines().any(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            fields[2].ends_with(&format!(":{port:04X}"))
+                && sockets.contains(&format!("socket:[{}]", fields[9]).into())
+        })
+    }
+
     /// SIGSTOP; returns once it has stopped.
     pub(super) fn freeze(&self) {
         self.signal(Signal::STOP);

@@ -23,11 +23,16 @@ pub(super) struct World {
 impl World {
     /// One node; with ZooKeeper's own tick of 2 s, if it is to be as in production.
     pub(super) fn new(options: Options) -> Self {
-        let ensemble = Ensemble::start(1, options).unwrap();
+        Self::ensemble(1, options)
+    }
+
+    pub(super) fn ensemble(nodes: usize, options: Options) -> Self {
+        let ensemble = Ensemble::start(nodes, options).unwrap();
         let runtime = TokioRuntime::new().unwrap();
         let client = run(&runtime, async {
-            // It outlives whatever befalls ZooKeeper in a test.
+            // It outlives whatever befalls ZooKeeper in a test, and soon leaves a node that stands still.
             let connector = Client::connector().with_session_timeout(Duration::from_secs(40));
+            let connector = connector.with_connection_timeout(Duration::from_secs(1));
             let client = connector.connect(&ensemble.connect_string()).await.unwrap();
             let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
             client.mkdir("/pomelo/master/lock", &options).await.unwrap();
@@ -69,6 +74,15 @@ impl World {
     pub(super) fn owner(&self, lock: &Lock) -> Option<i64> {
         let stat = self.run(self.client.check_stat(&lock.path)).unwrap();
         stat.map(|stat| stat.ephemeral_owner)
+    }
+
+    /// Waits until the node is gone, by looking.
+    pub(super) fn await_gone(&self, lock: &Lock, deadline: Duration) {
+        let gone = || match self.owner(lock) {
+            None => Ok(()),
+            Some(_) => Err(std::io::Error::other("it is still there").into()),
+        };
+        clock::poll_until(deadline, Duration::from_millis(1), gone).unwrap();
     }
 }
 
