@@ -17,6 +17,7 @@ mod member;
 mod parts;
 mod peer;
 mod program;
+mod remote;
 mod sync;
 mod time;
 

@@ -69,15 +69,25 @@ impl Program {
             if std::env::args().nth(1).as_deref() == Some(crate::election::GUARD) {
                 return ended(crate::election::guard());
             }
+            if std::env::args().nth(1).as_deref() == Some(crate::remote::AGENT) {
+                return ended(crate::remote::agent::run(&self.ordered_dir()));
+            }
             // Without a command line a process is what it was launched for, or else it starts the cluster.
             if Launch::is_ordered() {
-                exit(Launch::from_environment().and_then(|launch| serve(&self.dir, launch, configure)));
+                exit(Launch::from_environment().and_then(|launch| serve(&self.ordered_dir(), launch, configure)));
             }
             let env = std::env::var("TANGELO_ENV").unwrap_or_else(|_| "development".into());
             let started = Context::of_master(&self.dir, &env, configure)
                 .and_then(|context| Plan::new(context, &env, &Own::default())?.run(Role::START, logger()));
             ended(started.map(drop))
         }
+    }
+
+    /// The directory that a master has said to an agent or server, which on another host may differ.
+    #[cfg(not(feature = "cli"))]
+    fn ordered_dir(&self) -> PathBuf {
+        let args = std::env::args().take_while(|arg| arg != "--");
+        args.skip_while(|arg| arg != "--dir").nth(1).map_or_else(|| self.dir.clone(), PathBuf::from)
     }
 }
 

@@ -121,6 +121,9 @@ pub(super) enum Command {
     /// What a master runs in each server process
     #[command(hide = true)]
     Serve(ServeArgs),
+    /// What a master runs on another host
+    #[command(hide = true)]
+    Agent,
     /// What a master on ZooKeeper runs beside itself
     #[cfg(feature = "coordinator-zookeeper")]
     #[command(hide = true)]

@@ -25,6 +25,7 @@ use crate::context::Context;
 use crate::election::guard;
 use crate::member::Launch;
 use crate::program::{exit, serve};
+use crate::remote::agent;
 use args::{Cli, Command};
 use clap::FromArgMatches;
 use core::time::Duration;
@@ -45,6 +46,7 @@ pub(crate) fn run(default_dir: &Path, configure: impl FnOnce(&App)) -> ExitCode 
     }
     let done = match &cli.command {
         Command::Init(args) => init::init(&args.path),
+        Command::Agent => agent::run(dir),
         #[cfg(feature = "coordinator-zookeeper")]
         Command::Guard => guard(),
         command => {

@@ -2,20 +2,20 @@
 
 use super::events::Event;
 use super::process::Master;
-use crate::member::{LAUNCH_VARIABLE, Launch};
+use super::template::Template;
 use crate::program::own_file;
+use crate::remote::{Authority, HostSupervisor, Reach};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use async_channel::Sender;
 use core::time::Duration;
-use std::io;
-use std::path::{Path, PathBuf};
-use tangelo_core::config::{Incarnation, ServerDef, Timing, is_loopback};
+use std::path::Path;
+use tangelo_core::config::{Incarnation, ServerDef};
 use tangelo_core::coordinator::LeadershipState;
 use tangelo_core::master::Input;
-use tangelo_core::process::{LaunchSpec, LogSpec, ProcessRef, Signal};
+use tangelo_core::process::{LogSpec, ProcessRef, Signal};
 use tangelo_core::runtime::Runtime;
-use tangelo_core::{CpuSet, Error, ErrorKind, Instant, Leadership, Result, Supervisor};
+use tangelo_core::{CpuSet, ErrorKind, Instant, Leadership, Result, Supervisor};
 use tracing::{debug, warn};
 
 /// A log is rotated at this size, in bytes, and so many old ones are kept.
@@ -36,27 +36,32 @@ pub(crate) fn log_spec(dir: &Path, id: &str) -> LogSpec {
 
 pub(super) struct Launcher {
     runtime: Arc<dyn Runtime>,
-    supervisor: Arc<dyn Supervisor>,
+    supervisor: Arc<HostSupervisor>,
     leadership: Arc<dyn Leadership>,
     events: Sender<Event>,
-    program: String,
-    dir: PathBuf,
-    env: String,
-    timing: Timing,
+    template: Arc<Template>,
 }
 
 impl Launcher {
     pub(super) fn new(master: &Master, leadership: Arc<dyn Leadership>) -> Result<Self> {
+        let (options, runtime) = (&master.options, &master.runtime);
+        let reach = Reach::new(&options.def.ssh, &options.dir, &own_file()?);
+        let template = Template::new(options, own_file()?, &reach, leadership.epoch());
+        let authority = Authority::Reign(Arc::clone(&leadership));
+        let supervisor = HostSupervisor::new(runtime, Arc::clone(&options.supervisor), reach, authority);
         Ok(Self {
-            runtime: Arc::clone(&master.runtime),
-            supervisor: Arc::clone(&master.options.supervisor),
+            runtime: Arc::clone(runtime),
+            supervisor: Arc::new(supervisor),
             leadership,
             events: master.events.clone(),
-            program: own_file()?,
-            dir: master.options.dir.clone(),
-            env: master.options.env.clone(),
-            timing: master.options.def.timing,
+            template: Arc::new(template),
         })
+    }
+
+    /// Ends the connections to other hosts, and waits until they have ended, before this process does.
+    pub(super) async fn leave(&self) {
+        self.supervisor.close();
+        self.supervisor.closed().await;
     }
 
     /// Whether the leader may give orders now, by its own clock.
@@ -65,11 +70,10 @@ impl Launcher {
     }
 
     pub(super) fn launch(&self, def: ServerDef, cpus: Option<CpuSet>, incarnation: Incarnation) {
-        let id = def.id.clone();
-        let spec = self.spec(def, cpus, incarnation);
-        let order = self.order();
+        let (order, template) = (self.order(), Arc::clone(&self.template));
         self.runtime.spawn(Box::pin(async move {
-            let result = match order.check_host(spec).await {
+            let id = def.id.clone();
+            let result = match template.spec(&order.supervisor, def, cpus, incarnation).await {
                 Ok(spec) => {
                     if !order.may_launch().await {
                         warn!(server = %id, "not launched: the leadership is lost");
@@ -113,6 +117,10 @@ impl Launcher {
             match order.supervisor.signal(&process, signal).await {
                 Ok(()) => debug!(%process, ?signal, "signalled"),
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
+                // Its host is away, which has been said; a kill is ordered again and again.
+                Err(error) if error.kind() == ErrorKind::Unavailable => {
+                    debug!(%process, %error, "cannot signal")
+                }
                 Err(error) => warn!(%process, ?signal, %error, "cannot signal"),
             }
         }));
@@ -126,25 +134,12 @@ impl Launcher {
             events: self.events.clone(),
         }
     }
+}
 
-    fn spec(&self, def: ServerDef, cpus: Option<CpuSet>, incarnation: Incarnation) -> Result<LaunchSpec> {
-        let log = log_spec(&self.dir, &def.id);
-        let mut args: Vec<String> =
-            ["serve", "--id", &def.id, "--type", &def.server_type, "--dir"].map(String::from).into();
-        args.push(self.dir.to_string_lossy().into_owned());
-        args.extend(["--env".into(), self.env.clone(), "--".into()]);
-        args.extend(def.args.iter().cloned());
-        let host = def.host.clone();
-        let epoch = self.leadership.epoch();
-        let launch = Launch::new(&self.env, def, incarnation, epoch, log.clone(), &self.timing);
-        Ok(LaunchSpec {
-            host,
-            program: self.program.clone(),
-            args,
-            env: alloc::vec![(LAUNCH_VARIABLE.into(), launch.encode()?)],
-            log: Some(log),
-            cpus,
-        })
+impl Drop for Launcher {
+    fn drop(&mut self) {
+        // The reign is over: what waits at other hosts holds the supervisor, too.
+        self.supervisor.close();
     }
 }
 
@@ -155,7 +150,7 @@ fn may_act(leadership: &dyn Leadership) -> bool {
 /// What the task that carries out one order needs.
 struct Order {
     runtime: Arc<dyn Runtime>,
-    supervisor: Arc<dyn Supervisor>,
+    supervisor: Arc<HostSupervisor>,
     leadership: Arc<dyn Leadership>,
     events: Sender<Event>,
 }
@@ -173,25 +168,6 @@ impl Order {
         false
     }
 
-    /// This supervisor launches here: a server of another host would only fail to open its port.
-    async fn check_host(&self, spec: Result<LaunchSpec>) -> Result<LaunchSpec> {
-        let spec = spec?;
-        if is_loopback(&spec.host) {
-            return Ok(spec);
-        }
-        match self.runtime.listen(&spec.host, 0).await {
-            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
-                let message = format!(
-                    "host {} is not this machine, and servers are launched on the master's machine only",
-                    spec.host
-                );
-                Err(Error::new(ErrorKind::Unsupported, message))
-            }
-            // A name that cannot be looked up now is the server's own affair.
-            _ => Ok(spec),
-        }
-    }
-
     async fn answer(&self, input: Input) {
         // If nobody takes events any more, the process ends.
         let _ = self.events.send(Event::Reign(self.leadership.epoch(), input)).await;
@@ -202,6 +178,8 @@ impl Order {
         let exit = loop {
             match self.supervisor.wait(&process).await {
                 Ok(exit) => break exit,
+                // The reign is over.
+                Err(error) if error.kind() == ErrorKind::Fenced => return,
                 Err(error) => warn!(server = %id, %error, "cannot watch its process; will go on trying"),
             }
             // Only certainty counts as death: what cannot be seen may well run, and must not run twice.

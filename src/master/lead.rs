@@ -110,6 +110,9 @@ impl Master {
             handing_over.ended().await;
         }
         resign(&reign.master.runtime, &*reign.leadership).await;
+        if end != ReignEnd::SteppedDown {
+            reign.launcher.leave().await;
+        }
         Ok(end)
     }
 

@@ -11,6 +11,7 @@ mod plan;
 mod port;
 mod process;
 mod requests;
+mod template;
 
 #[cfg(feature = "cli")]
 pub(crate) use events::MasterEvent;

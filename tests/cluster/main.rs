@@ -15,6 +15,7 @@ mod config;
 mod cpus;
 mod crashes;
 mod handover;
+mod hosts;
 mod logs;
 mod masters;
 mod secrets;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         cpus::trials,
         crashes::trials,
         handover::trials,
+        hosts::trials,
         logs::trials,
         masters::trials,
         secrets::trials,

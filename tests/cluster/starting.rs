@@ -241,11 +241,12 @@ fn a_cluster_killed_whole_starts_again() {
 fn a_server_of_another_host_is_not_launched_here() {
     // TEST-NET-1 of RFC 5737: nobody's address.
     let servers = json!({"chat": [{"id": "chat-1"}, {"id": "far", "host": "192.0.2.1"}]});
-    let cluster = Cluster::with(servers, json!({"secret": "sixteen bytes at least"}));
+    let ssh = json!({"args": ["-F", "none", "-o", "ConnectTimeout=1"]});
+    let cluster = Cluster::with(servers, json!({"secret": "sixteen bytes at least", "ssh": ssh}));
     let master = cluster.run_master(cluster.command(&["start"]));
     master.says("1 servers are up, 1 failed");
     let far = cluster.list().server("far").clone();
     assert_eq!((far.state, far.pid), (ServerState::Failed, None));
-    assert!(far.detail.contains("192.0.2.1 is not this machine"), "{}", far.detail);
+    assert!(far.detail.contains("cannot reach host 192.0.2.1 by ssh: "), "{}", far.detail);
     cluster.end();
 }
