@@ -157,6 +157,8 @@ impl Machine {
                 self.has_launched(now, index, process);
             }
             (Err(error), None) => {
+                // It was tried. Whoever wants it to be tried for ever says `auto-restart`, and even that is bounded.
+                server.record.due = false;
                 let why = format!("it cannot be launched: {error}");
                 let hopeless = matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Unsupported);
                 self.ended(now, index, why, hopeless);

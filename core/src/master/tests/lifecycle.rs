@@ -128,6 +128,24 @@ fn a_launch_that_fails_for_now_is_tried_again_and_one_that_cannot_work_is_not() 
 }
 
 #[test]
+fn a_launch_that_always_fails_is_not_tried_for_ever() {
+    for (auto_restart, launches) in [(false, 1), (true, 6)] {
+        let mut world = World::reign(1, setup(Mode::Start, vec![def("a", auto_restart)]), None, false);
+        world.launches_work = false;
+        world.store_works = true;
+        world.answer_store(Ok(()));
+        for _ in 0..20 {
+            let incarnation = world.server("a").record.incarnation;
+            let result = Err(unavailable());
+            world.feed(Input::Launched { id: "a".into(), incarnation, result });
+            world.pass(Duration::from_secs(1));
+        }
+        assert_eq!((world.launches("a"), world.shown("a")), (launches, ServerState::Failed));
+        assert!(world.server("a").row(world.now).detail.contains("it cannot be launched: the store is away"));
+    }
+}
+
+#[test]
 fn a_lost_link_is_given_time_to_come_back() {
     let mut world = World::started(vec![def("a", true)]);
     world.close("a", false);
