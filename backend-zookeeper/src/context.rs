@@ -13,7 +13,7 @@ use tangelo_core::runtime::Runtime;
 /// After a failure that may pass, things go on after this long at first …
 const RETRY_MIN: Duration = Duration::from_millis(50);
 /// … and after this long at last.
-const RETRY_MAX: Duration = Duration::from_secs(5);
+const RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// What all parts of a coordinator share.
 #[derive(Debug)]
