@@ -8,6 +8,7 @@ use crate::bench::cluster::free_ports;
 use crate::clock;
 use alloc::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, bail};
+use core::fmt::Debug;
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 use tangelo_services::zookeeper::{Ensemble, Options, Shell};
@@ -46,6 +47,26 @@ pub(super) struct Whole {
     pub(super) guards: Vec<u32>,
     /// The servers by id.
     pub(super) servers: BTreeMap<String, Server>,
+}
+
+impl Whole {
+    /// What is not as it was.
+    pub(super) fn changes(&self, now: &Self) -> Vec<String> {
+        let mut changes = Vec::new();
+        let mut compare = |what: &str, old: &dyn Debug, new: &dyn Debug| {
+            let (old, new) = (format!("{old:?}"), format!("{new:?}"));
+            if old != new {
+                changes.push(format!("{what} changed from {old} to {new}"));
+            }
+        };
+        compare("the leader", &self.said, &now.said);
+        compare("the masters", &self.masters, &now.masters);
+        compare("the guards", &self.guards, &now.guards);
+        for (id, old) in &self.servers {
+            compare(id, &Some(old), &now.servers.get(id));
+        }
+        changes
+    }
 }
 
 impl Field {

@@ -100,6 +100,7 @@ mod tests {
             ended: Duration::ZERO,
             masters: masters.iter().copied().collect::<BTreeSet<_>>(),
             server: server.map(str::to_owned),
+            violations: Vec::new(),
         }
     }
 

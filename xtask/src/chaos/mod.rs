@@ -19,7 +19,7 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use core::time::Duration;
 use fastrand::Rng;
-use fault::Deck;
+use fault::{Deck, Fault};
 use field::{Field, Whole};
 use logs::Logs;
 use network::Network;
@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// What faults, in which order and for how long; the system's own timing stays its own
     #[arg(long)]
     seed: Option<u64>,
+    /// Only the faults whose names have these words in them
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    only: String,
     /// How many masters
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=9))]
     masters: u8,
@@ -76,7 +79,10 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         Field::start(&app, &dir, args.masters, network).with_context(|| format!("see {}", dir.display()))?;
     let mut chaos = Chaos {
         logs: Logs::of(&dir),
-        deck: Deck::new(network.can_cut(), usize::from(args.masters)),
+        deck: Deck::new(|fault| {
+            let possible = network.can_cut() || fault != Fault::CutLeaderFromServers;
+            possible && fault.masters() <= usize::from(args.masters) && fault.to_string().contains(&args.only)
+        })?,
         random: Rng::with_seed(seed),
         outcomes: Vec::new(),
         spared: Vec::new(),
@@ -141,10 +147,8 @@ impl Chaos {
         let pause = Duration::from_millis(600).mul_f64(self.random.f64());
         self.field.watch_for(pause)?;
         let before = self.field.await_whole(HEAL_LIMIT)?;
-        let mut violations = Vec::new();
-        if before != *last {
-            violations.push(format!("something changed without a fault: {last:?}, then {before:?}"));
-        }
+        let mut violations = last.changes(&before);
+        violations.iter_mut().for_each(|change| change.insert_str(0, "without a fault "));
         let fault = self.deck.deal(&mut self.random);
         let striker = Striker {
             field: &mut self.field,
@@ -156,6 +160,7 @@ impl Chaos {
         let healed = self.field.await_whole(HEAL_LIMIT);
         let next_reign = laws::next_reign(&before, &struck, &self.field.history.from(struck.began));
         let time = clock::now().saturating_sub(struck.ended);
+        violations.extend(struck.violations.iter().cloned());
         if let Ok(after) = &healed {
             violations.extend(laws::violations(fault, &struck, &before, after, next_reign));
         } else {

@@ -20,7 +20,9 @@ pub(super) const SILENCE: Duration = Duration::from_millis(400 * 4);
 pub(super) const GRACE: Duration = Duration::from_secs(3);
 
 /// How long a command may take.
-const COMMAND: Duration = Duration::from_secs(10);
+const COMMAND: Duration = Duration::from_secs(20);
+/// How long a look may take; after it one looks again.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What all places have in common.
 pub(super) struct Common<'a> {
@@ -144,22 +146,22 @@ impl Place {
     pub(super) fn list(&self, address: SocketAddr) -> Result<Listing> {
         let mut command = self.command("list");
         command.args(["--json", "--host", &address.ip().to_string(), "--port", &address.port().to_string()]);
-        let text = self.run(command)?;
+        let text = self.run(command, LOOK)?;
         serde_json::from_str(&text).with_context(|| format!("list --json gave {text}"))
     }
 
     /// `handover`, to the standby that is first in line.
     pub(super) fn hand_over(&self) -> Result<()> {
-        self.run(self.command("handover")).map(drop)
+        self.run(self.command("handover"), COMMAND).map(drop)
     }
 
     /// `stop` of the whole cluster.
     pub(super) fn stop(&self) -> Result<()> {
-        self.run(self.command("stop")).map(drop)
+        self.run(self.command("stop"), COMMAND).map(drop)
     }
 
-    /// Runs a command of the app for its output, within a time limit.
-    fn run(&self, mut command: Command) -> Result<String> {
+    /// Runs a command of the app for its output, within `limit`.
+    fn run(&self, mut command: Command, limit: Duration) -> Result<String> {
         let what = run::shown(&command);
         let (out, log) = (self.dir.join("command.out"), self.dir.join("command.log"));
         let file = std::fs::File::create(&out)?;
@@ -169,7 +171,7 @@ impl Place {
             .stderr(run::open_log(&log)?)
             .stdin(Stdio::null())
             .spawn()?;
-        let status = match run::wait(&mut child, clock::now() + COMMAND) {
+        let status = match run::wait(&mut child, clock::now() + limit) {
             Ok(status) => status,
             Err(e) => {
                 // It may end at this very moment.

@@ -8,7 +8,7 @@ use alloc::collections::BTreeSet;
 use anyhow::{Context as _, Result, bail};
 use core::time::Duration;
 use fastrand::Rng;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 /// How long ZooKeeper's nodes and masters may take to react before a second fault.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -26,6 +26,8 @@ pub(super) struct Struck {
     pub(super) masters: BTreeSet<usize>,
     /// The server that was killed, or frozen for too long.
     pub(super) server: Option<String>,
+    /// What went against the laws on the way.
+    pub(super) violations: Vec<String>,
 }
 
 /// Strikes a cluster that is whole.
@@ -48,12 +50,13 @@ impl Striker<'_> {
             ended: Duration::ZERO,
             masters: BTreeSet::new(),
             server: None,
+            violations: Vec::new(),
         };
         struck.what = match fault {
             Fault::KillLeader => self.kill_master(leader, &mut struck)?,
             Fault::KillStandby => self.kill_master(standby, &mut struck)?,
             Fault::KillLeaderAndGuard => {
-                signal(self.before.guards[leader], Signal::KILL)?;
+                kill(self.before.guards[leader])?;
                 self.kill_master(leader, &mut struck)?
             }
             Fault::FreezeLeader(span) => self.freeze_master(leader, span)?,
@@ -64,7 +67,7 @@ impl Striker<'_> {
             }
             Fault::KillGuard => {
                 let place = self.random.usize(..self.before.guards.len());
-                signal(self.before.guards[place], Signal::KILL)?;
+                kill(self.before.guards[place])?;
                 format!("that of {}", self.field.places[place].id)
             }
             Fault::FreezeGuard => self.freeze_guard()?,
@@ -93,7 +96,9 @@ impl Striker<'_> {
             }
             Fault::KillLeaderUnderFrozenLeader => self.kill_under_frozen(&mut struck)?,
             Fault::HandOver => {
-                self.field.places[leader].hand_over()?;
+                if let Err(e) = self.field.places[leader].hand_over() {
+                    struck.violations.push(format!("{e:#}"));
+                }
                 format!("from {}", self.field.places[leader].id)
             }
         };
@@ -210,7 +215,7 @@ impl Striker<'_> {
 
     fn kill_server(&mut self, struck: &mut Struck) -> Result<String> {
         let id = self.server()?;
-        signal(self.before.servers[&id].pid, Signal::KILL)?;
+        kill(self.before.servers[&id].pid)?;
         struck.server = Some(id.clone());
         Ok(id)
     }
@@ -252,6 +257,17 @@ impl Striker<'_> {
             place.with_context(|| format!("nobody is at {said:?}"))
         })
     }
+}
+
+/// Kills a process that is no child of ours, and waits for its end.
+fn kill(pid: u32) -> Result<()> {
+    let number = Pid::from_raw(i32::try_from(pid)?).context("pid 0")?;
+    let pidfd = pidfd_open(number, PidfdFlags::empty()).with_context(|| format!("process {pid} is gone"))?;
+    pidfd_send_signal(&pidfd, Signal::KILL).with_context(|| format!("cannot kill process {pid}"))?;
+    if !clock::readable_before(&pidfd, clock::now() + LIMIT)? {
+        bail!("process {pid} does not end");
+    }
+    Ok(())
 }
 
 /// Signals a process that is no child of ours. Those that are whole were seen a moment ago.
