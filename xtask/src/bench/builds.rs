@@ -51,12 +51,15 @@ pub(crate) struct Programs {
     pub(crate) members: PathBuf,
 }
 
-/// For masters on ZooKeeper; each runtime's in a place of its own.
-pub(crate) fn on_zookeeper(runtime: Runtime) -> Result<Programs> {
+/// For masters on ZooKeeper; each runtime's in a place of its own. With `built` as they were built last.
+pub(crate) fn on_zookeeper(runtime: Runtime, built: bool) -> Result<Programs> {
+    let to = repo::target().join("bench-run/programs").join(runtime.name());
+    if built {
+        return Ok(Programs { app: to.join("bench_server"), members: to.join("bench_members") });
+    }
     let features = format!("{},coordinator-zookeeper,load-test", runtime.features());
     let examples = ["-p", "tangelo", "--example", "bench_server", "--example", "bench_members"];
     build(&[&examples[..], &["--no-default-features", "--features", &features]].concat())?;
-    let to = repo::target().join("bench-run/programs").join(runtime.name());
     std::fs::create_dir_all(&to).with_context(|| format!("cannot make {}", to.display()))?;
     let place = |name: &str| -> Result<PathBuf> {
         let (from, to) = (repo::target().join("release/examples").join(name), to.join(name));

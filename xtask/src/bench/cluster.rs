@@ -15,6 +15,7 @@ use std::process::{Child, Command};
 
 /// How long a cluster may take to be up.
 pub(crate) const UP_LIMIT: Duration = Duration::from_secs(60);
+const GUARD_LIMIT: Duration = Duration::from_secs(5);
 const STANDBY_LIMIT: Duration = Duration::from_secs(30);
 /// The environment of all clusters that are measured.
 pub(crate) const ENV: &str = "development";
@@ -160,10 +161,15 @@ impl Cluster {
             run::wait(&mut master.child, clock::now() + Duration::from_secs(30))
                 .context("after `stop`, a master")?;
         }
-        match processes::alive_in(&self.dir)[..] {
-            [] => Ok(()),
-            ref left => bail!("`stop` left {} processes running, such as {:?}", left.len(), left[0]),
-        }
+        // A guard ends a moment after its master.
+        clock::poll_until(
+            clock::now() + GUARD_LIMIT,
+            Duration::from_millis(10),
+            || match processes::alive_in(&self.dir)[..] {
+                [] => Ok(()),
+                ref left => bail!("`stop` left {} processes running, such as {:?}", left.len(), left[0]),
+            },
+        )
     }
 }
 

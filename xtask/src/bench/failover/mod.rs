@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Only on a ZooKeeper of so many nodes, 1 or 3
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=3))]
     nodes: Option<u8>,
+    /// Measure the programs that were built last
+    #[arg(long)]
+    built: bool,
     /// Write all figures there, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -103,9 +106,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let has = |part| args.only.is_empty() || args.only.contains(&part);
     let plan = Plan::new(args.quick);
     install::ensure(&[services::ZOOKEEPER])?;
-    println!("building");
+    if !args.built {
+        println!("building");
+    }
     let runtimes: Vec<_> = args.runtime.map_or_else(|| vec![Runtime::Tokio, Runtime::Smol], |one| vec![one]);
-    let built = runtimes.into_iter().map(|runtime| Ok((runtime, builds::on_zookeeper(runtime)?)));
+    let built = runtimes.into_iter().map(|runtime| Ok((runtime, builds::on_zookeeper(runtime, args.built)?)));
     let built = built.collect::<Result<Vec<_>>>()?;
     let nodes: Vec<usize> = args.nodes.map_or_else(|| vec![1, 3], |one| vec![one.into()]);
     let ensembles = || nodes.iter().map(|&nodes| Ensemble::start(nodes, Options::stock()));
@@ -149,7 +154,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(file) = &args.json {
         report.write_json(file)?;
     }
-    if args.quick || !args.only.is_empty() || args.runtime.is_some() || args.nodes.is_some() {
+    if args.quick || args.built || !args.only.is_empty() || args.runtime.is_some() || args.nodes.is_some() {
         println!("docs/benchmarks.md is left as it is: this was a partial run");
     } else {
         report.write_section("failover")?;
