@@ -5,8 +5,10 @@ use super::Machine;
 use super::io::{LinkId, Ticket};
 use super::server::{Server, Then};
 use super::store::Deferred;
-use crate::Instant;
 use crate::wire::{Message, Response};
+use crate::{ErrorKind, Instant};
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -108,8 +110,8 @@ impl Machine {
         }
         while let Some(ending) = &self.ending {
             let next = match ending.wave {
-                Wave::Frontends if !self.any_live(|server| server.record.def.frontend) => Wave::Backends,
-                Wave::Backends if !self.any_live(|_| true) => Wave::Standbys { until: now + PATIENCE },
+                Wave::Frontends if !self.any_live(now, |server| server.record.def.frontend) => Wave::Backends,
+                Wave::Backends if !self.any_live(now, |_| true) => Wave::Standbys { until: now + PATIENCE },
                 Wave::Standbys { until } if self.standbys.is_empty() || until <= now => {
                     Wave::Over { until: now + FORGETTING }
                 }
@@ -139,8 +141,13 @@ impl Machine {
             Wave::Over { .. } => {
                 let tickets = ending.take_tickets();
                 self.changed();
+                let left = self.left_behind(now);
                 for ticket in tickets {
-                    self.when_stored(Deferred::Reply(ticket, Response::Done(Vec::new())));
+                    let response = left.clone().map_or_else(
+                        || Response::Done(Vec::new()),
+                        |message| Response::Failed { kind: ErrorKind::Unavailable, message },
+                    );
+                    self.when_stored(Deferred::Reply(ticket, response));
                 }
                 self.when_stored(Deferred::Exit);
             }
@@ -151,7 +158,21 @@ impl Machine {
         self.send(link, Message::Stop { epoch: self.epoch, timeout: PATIENCE });
     }
 
-    fn any_live(&self, chosen: impl Fn(&Server) -> bool) -> bool {
-        self.servers.iter().any(|server| chosen(server) && server.is_live())
+    fn any_live(&self, now: Instant, chosen: impl Fn(&Server) -> bool) -> bool {
+        let mut servers = self.servers.iter();
+        servers.any(|server| chosen(server) && server.is_live() && !server.is_beyond_reach(now))
+    }
+
+    /// The servers whose end was not waited for any longer, if there are some.
+    fn left_behind(&self, now: Instant) -> Option<String> {
+        let left = self.servers.iter().filter(|server| server.is_beyond_reach(now));
+        let left: Vec<String> =
+            left.map(|server| format!("{} on {}", server.record.def.id, server.record.def.host)).collect();
+        (!left.is_empty()).then(|| {
+            format!(
+                "the cluster has ended, but not {}: killed in vain, as on a host that is away; the next cluster turns away what is left",
+                left.join(", ")
+            )
+        })
     }
 }

@@ -16,6 +16,17 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+/// What the end of a process, or a launch that failed, says of the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outlook {
+    /// It may do better, but not for ever.
+    Bounded,
+    /// It will do better when something outside is well again.
+    Patient,
+    /// It would do no better.
+    Hopeless,
+}
+
 impl Machine {
     /// The first step of a reign: what is, and what is missing?
     pub(super) fn take_over(&mut self, now: Instant, stored: Option<ClusterState>) {
@@ -160,8 +171,13 @@ impl Machine {
                 // It was tried. Whoever wants it to be tried for ever says `auto-restart`, and even that is bounded.
                 server.record.due = false;
                 let why = format!("it cannot be launched: {error}");
-                let hopeless = matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Unsupported);
-                self.ended(now, index, why, hopeless);
+                let outlook = match error.kind() {
+                    ErrorKind::Invalid | ErrorKind::Unsupported => Outlook::Hopeless,
+                    // Its host is away, most likely: that is no fault of the server.
+                    kind if kind.is_temporary() => Outlook::Patient,
+                    _ => Outlook::Bounded,
+                };
+                self.ended(now, index, why, outlook);
             }
         }
     }
@@ -204,11 +220,11 @@ impl Machine {
         if server.record.process.is_none() && !server.ordered {
             return;
         }
-        self.ended(now, index, exit.to_string(), false);
+        self.ended(now, index, exit.to_string(), Outlook::Bounded);
     }
 
-    /// The present process is gone, or never came to be; `hopeless`: nor would the next.
-    fn ended(&mut self, now: Instant, index: usize, why: String, hopeless: bool) {
+    /// The present process is gone, or never came to be.
+    fn ended(&mut self, now: Instant, index: usize, why: String, outlook: Outlook) {
         self.withdraw(now, index);
         self.changed();
         let server = &mut self.servers[index];
@@ -227,14 +243,18 @@ impl Machine {
             Run::Stopping { then: Then::Launch, .. } => self.begin_launch(index),
             Run::Stopping { then: Then::Crash(why), .. } => self.crash(now, index, why),
             _ if self.servers[index].record.stopped || self.ending.is_some() => {}
-            _ if hopeless => self.fail(index, why),
+            _ if outlook == Outlook::Hopeless => self.fail(index, why),
             _ if self.servers[index].record.due => self.begin_launch(index),
-            _ => self.crash(now, index, why),
+            _ => self.fell(now, index, why, outlook),
         }
     }
 
     /// It ended without having been asked to.
     pub(super) fn crash(&mut self, now: Instant, index: usize, why: String) {
+        self.fell(now, index, why, Outlook::Bounded);
+    }
+
+    fn fell(&mut self, now: Instant, index: usize, why: String, outlook: Outlook) {
         let jitter = self.random.f64();
         let server = &mut self.servers[index];
         if server.record.stopped || self.ending.is_some() {
@@ -247,6 +267,10 @@ impl Machine {
         }
         let policy = server.record.def.restart;
         match server.crashes.record(&policy, now, jitter) {
+            Decision::GiveUp if outlook == Outlook::Patient => {
+                server.why = why;
+                server.run = Run::Backoff { until: now + policy.max_delay.mul_f64(0.5 + jitter / 2.0) };
+            }
             Decision::GiveUp => {
                 let seconds = policy.window.as_secs_f64();
                 let why = format!("crashed over {} times in {seconds} s, last: {why}", policy.max_restarts);
@@ -388,6 +412,7 @@ impl Machine {
             && *kill_at <= now
         {
             *kill_at = now + KILL_AGAIN;
+            server.killed_at.get_or_insert(now);
             if let Some(process) = server.record.process.clone() {
                 self.actions.push(Action::Signal { process, signal: Signal::Kill });
             }

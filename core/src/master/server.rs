@@ -17,6 +17,9 @@ const STOP_SLACK: Duration = Duration::from_secs(6);
 /// How long a killed process may take to go before it is killed again.
 pub(super) const KILL_AGAIN: Duration = Duration::from_secs(2);
 
+/// How long after its first kill the end of the cluster waits for a process.
+const BEYOND_REACH: Duration = Duration::from_secs(20);
+
 /// Where a server is in its life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Run {
@@ -70,6 +73,8 @@ pub(super) struct Server {
     pub(super) welcomed: bool,
     pub(super) phase: Phase,
     pub(super) launched_at: Option<Instant>,
+    /// When the present process was killed first, if it was.
+    pub(super) killed_at: Option<Instant>,
     /// When a process that this reign has not launched began, as it says itself.
     pub(super) born: Option<Instant>,
     /// Whether a launch was ordered and is not answered yet.
@@ -102,6 +107,7 @@ impl Server {
             welcomed: false,
             phase: Phase::Starting,
             launched_at: None,
+            killed_at: None,
             born: None,
             ordered: false,
             adopting: false,
@@ -125,6 +131,7 @@ impl Server {
         self.adopted = false;
         self.ordered = false;
         self.adopting = false;
+        self.killed_at = None;
         self.born = None;
     }
 
@@ -139,6 +146,11 @@ impl Server {
                 | Run::Astray { .. }
                 | Run::Stopping { .. }
         )
+    }
+
+    /// Whether its process was killed long ago and is not gone: its host is away, most likely.
+    pub(super) fn is_beyond_reach(&self, now: Instant) -> bool {
+        self.is_live() && self.killed_at.is_some_and(|at| now.saturating_since(at) >= BEYOND_REACH)
     }
 
     /// Whether a process of it runs or is being launched, not counting one whose launch waits for the store.

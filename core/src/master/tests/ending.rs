@@ -59,6 +59,22 @@ fn a_standby_that_never_goes_is_not_waited_for_and_does_not_bring_the_cluster_ba
 }
 
 #[test]
+fn a_server_of_a_host_that_is_away_is_not_waited_for_for_ever() {
+    let mut world = World::started(vec![def("a", true), frontend("g")]);
+    let ticket = world.request(Request::Stop(Selection::default()));
+    // Its hooks have their time, and then a kill has its own; but nobody is told that it is gone.
+    world.pass(Duration::from_secs(30));
+    assert!(world.signals(Signal::Kill) > 0 && world.answer(ticket).is_none());
+    world.pass(Duration::from_secs(10));
+    world.crash("a");
+    let Some(Response::Failed { kind: ErrorKind::Unavailable, message }) = world.answer(ticket) else {
+        panic!("{:?}", world.answer(ticket))
+    };
+    assert!(message.contains("but not g on 127.0.0.1"), "{message}");
+    assert_eq!((world.exits(), world.stored.as_ref().unwrap().ended), (1, true));
+}
+
+#[test]
 fn a_standby_that_comes_late_is_told_too() {
     let mut world = World::started(vec![def("a", true)]);
     standby(&mut world);

@@ -136,13 +136,38 @@ fn a_launch_that_always_fails_is_not_tried_for_ever() {
         world.answer_store(Ok(()));
         for _ in 0..20 {
             let incarnation = world.server("a").record.incarnation;
-            let result = Err(unavailable());
+            let result = Err(Error::new(ErrorKind::Io, "no file"));
             world.feed(Input::Launched { id: "a".into(), incarnation, result });
             world.pass(Duration::from_secs(1));
         }
         assert_eq!((world.launches("a"), world.shown("a")), (launches, ServerState::Failed));
-        assert!(world.server("a").row(world.now).detail.contains("it cannot be launched: the store is away"));
+        assert!(world.server("a").row(world.now).detail.contains("it cannot be launched: no file"));
     }
+}
+
+#[test]
+fn a_host_that_is_away_is_no_crash_loop_and_the_server_comes_back_with_it() {
+    let mut world = World::started(vec![def("a", true), def("b", false)]);
+    world.launches_work = false;
+    world.crash("a");
+    let away = |world: &mut World| {
+        let incarnation = world.server("a").record.incarnation;
+        let result = Err(Error::new(ErrorKind::Unavailable, "its host is away"));
+        world.feed(Input::Launched { id: "a".into(), incarnation, result });
+    };
+    for _ in 0..100 {
+        away(&mut world);
+        world.pass(Duration::from_secs(10));
+    }
+    let launches = world.launches("a");
+    assert!((50..=150).contains(&launches), "neither given up nor in a hurry: {launches}");
+    away(&mut world);
+    assert_eq!(world.shown("a"), ServerState::Backoff);
+    assert!(world.server("a").row(world.now).detail.contains("its host is away"));
+    world.launches_work = true;
+    world.pass(Duration::from_secs(10));
+    world.up("a");
+    assert_eq!(world.shown("a"), ServerState::Up);
 }
 
 #[test]
