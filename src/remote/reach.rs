@@ -1,6 +1,7 @@
 //! How other hosts are reached: the ssh command line, and where the application lies there.
 
 use super::quote;
+use crate::config::secret;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tangelo_core::config::SshConfig;
@@ -35,6 +36,8 @@ impl Reach {
     pub(super) fn command(&self, host: &str) -> Command {
         let mut command = Command::new("ssh");
         command.args(self.words(host)).arg(self.agent());
+        // ssh sends variables along where its configuration says so.
+        command.env_remove(secret::VARIABLE);
         command
     }
 
@@ -110,6 +113,8 @@ mod tests {
         assert_eq!(end, ["--", "10.0.0.2", "exec '/srv/my game/bin' agent --dir '/srv/my game'"]);
         assert!(!args.iter().any(|arg| ["-l", "-p", "-i"].contains(&&**arg)), "{args:?}");
         assert!(args.iter().any(|arg| arg == "BatchMode=yes"), "{args:?}");
+        let command = Reach::new(&SshConfig::default(), Path::new("/srv"), "/srv/bin").command("10.0.0.2");
+        assert!(command.get_envs().any(|(name, value)| name == "TANGELO_SECRET" && value.is_none()));
     }
 
     #[test]

@@ -131,8 +131,10 @@ fn read(stderr: impl Read, said: &Mutex<String>) {
 pub(super) fn explain(reach: &Reach, host: &str, end: &End, stray: &str, over: &str) -> Error {
     // What was wrong with its words matters more than any of them.
     let ended = over.is_empty() || over == ENDED;
+    let silent =
+        end.status.map_or_else(|| "ssh does not end".into(), |status| format!("ssh has ended, {status}"));
     let said = [if ended { "" } else { over }, &*end.said, stray];
-    let said = said.into_iter().find(|text| !text.is_empty()).unwrap_or("it says nothing");
+    let said = said.into_iter().find(|text| !text.is_empty()).unwrap_or(&silent);
     let said = said.trim_end_matches('.');
     let message = match end.status.and_then(|status| status.code()).filter(|_| ended) {
         // ssh(1): "or with 255 if an error occurred".

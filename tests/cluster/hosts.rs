@@ -25,6 +25,7 @@ trials![
     a_short_cut_of_the_cable_changes_nothing,
     what_keeps_a_host_from_being_reached_is_in_the_list,
     a_host_that_comes_late_is_used_when_it_is_there,
+    a_kill_does_not_wait_for_ever_for_a_host_that_is_away,
     a_cpu_that_another_host_does_not_allow_is_an_error_in_the_list,
 ];
 
@@ -241,8 +242,9 @@ fn a_killed_ssh_costs_no_server_and_orders_work_again() {
     world.cluster.start();
     let lives = world.cluster.list().lives();
     for _ in 0..3 {
+        // One that is killed while it connects is followed by a pause.
+        wait_until("there is an ssh", || world.ssh().len() == 1);
         let ssh = world.ssh();
-        assert_eq!(ssh.len(), 1);
         ssh.iter().for_each(|&pid| signal(pid, Signal::KILL));
         wait_until("there is another one", || world.ssh().len() == 1 && world.ssh() != ssh);
         assert_eq!(world.cluster.list().lives(), lives);
@@ -389,15 +391,50 @@ fn what_keeps_a_host_from_being_reached_is_in_the_list() {
 }
 
 fn a_host_that_comes_late_is_used_when_it_is_there() {
-    let mut world = World::new(1, json!({"chat": [{"id": "far", "host": 0}]}));
+    let mut world = World::new(
+        1,
+        json!({"chat": [
+            {"id": "asked", "host": 0}, {"id": "patient", "host": 0, "auto-restart": true, "restart-max-delay": 1000},
+        ]}),
+    );
     world.sshds.clear();
-    let master = world.cluster.master(&["start"]);
-    master.says("0 servers are up, 1 failed");
+    world.cluster.master(&["start"]);
+    let waits = |list: &Listing| {
+        let row = list.server("patient");
+        row.state == ServerState::Backoff
+            && row.incarnation.0 > 8
+            && row.detail.contains("Connection refused")
+    };
+    // More attempts than a server that crashes by itself has; the other one waits for a person.
+    let list = world.cluster.wait_for("it is tried again and again", waits);
+    assert!(list.is("asked", ServerState::Failed), "{:?}", list.server("asked"));
     world.sshds.push(Sshd::start(&world.network.hosts()[0], &world.keys).expect("sshd"));
-    let asked = Instant::now();
-    // Nobody has asked for the host in the meantime: there is no pause to wait out.
-    world.cluster.cli(&["start", "far"]).ok();
-    assert!(Instant::now().saturating_since(asked) < Duration::from_secs(10));
+    world.cluster.wait_for("it comes up by itself", |list| list.is("patient", ServerState::Up));
+    world.cluster.cli(&["start", "asked"]).ok();
+    let list = world.cluster.list();
+    assert!(list.all_up() && list.servers.iter().all(|row| world.runs_on(0, row.pid.expect("up"))));
+    world.end();
+}
+
+/// What is left of a cluster that has ended without its host is turned away by the next one.
+fn a_kill_does_not_wait_for_ever_for_a_host_that_is_away() {
+    let world = World::with(
+        1,
+        json!({"chat": [{"id": "far", "host": 0}, {"id": "near"}]}),
+        json!({"heartbeat": 200, "heartbeat-missed": 3, "reconnect-grace": 1000}),
+        json!({"args": ["-o", "ConnectTimeout=2"]}),
+    );
+    let master = world.cluster.start();
+    let left = world.cluster.list().pid("far");
+    world.network.hosts()[0].cut().expect("cut");
+    let killed = world.cluster.run(world.cluster.command(&["kill"])).end_within(Duration::from_secs(60));
+    let (error, host) = (killed.error(), world.network.hosts()[0].address());
+    assert!(error.contains(&format!("the cluster has ended, but not far on {host}")), "{error}");
+    assert_eq!(master.end().code, Some(0));
+    assert!(is_alive(left));
+    world.network.hosts()[0].mend().expect("mend");
+    world.cluster.start();
+    wait_until("what was left is turned away", || !is_alive(left));
     let list = world.cluster.list();
     assert!(list.all_up() && world.runs_on(0, list.pid("far")));
     world.end();
