@@ -2,7 +2,7 @@
 
 use super::cell::{Cell, Step};
 use crate::install::{Need, Probe, Source};
-use crate::services::{REDIS, ZOOKEEPER};
+use crate::services::{NETWORK, REDIS, SSH, ZOOKEEPER};
 
 const RUSTFMT: Need = Need {
     what: "rustfmt",
@@ -36,7 +36,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::tests(&["test", "-p", "tangelo-services", "--no-fail-fast"]),
         ],
         needs: &[LINKER, REDIS, ZOOKEEPER],
-        limit_minutes: 5,
+        limit_minutes: 4,
         quick: false,
     },
     Cell {
@@ -47,7 +47,7 @@ pub(super) const CELLS: &[Cell] = &[
             first_error_has: &["runtime-tokio", "runtime-smol"],
         }],
         needs: &[LINKER],
-        limit_minutes: 5,
+        limit_minutes: 3,
         quick: true,
     },
     Cell {
@@ -58,7 +58,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::tests(&["test", "-p", "tangelo-core", "--no-default-features", "--no-fail-fast"]),
         ],
         needs: &[LINKER],
-        limit_minutes: 5,
+        limit_minutes: 4,
         quick: false,
     },
     Cell {
@@ -66,7 +66,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "the core with all features",
         steps: &[Step::tests(&["test", "-p", "tangelo-core", "--all-features", "--no-fail-fast"])],
         needs: &[LINKER],
-        limit_minutes: 8,
+        limit_minutes: 6,
         quick: true,
     },
     Cell {
@@ -74,7 +74,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "CPU binding",
         steps: &[Step::tests(&["test", "-p", "tangelo-affinity", "--no-fail-fast"])],
         needs: &[LINKER],
-        limit_minutes: 4,
+        limit_minutes: 3,
         quick: false,
     },
     Cell {
@@ -86,8 +86,8 @@ pub(super) const CELLS: &[Cell] = &[
             Step::some_tests(&["test", "-p", "tangelo", "--examples", "--no-fail-fast"]),
             Step::Without { args: &["-p", "tangelo"], crates: &["smol", "async-io", "async-process"] },
         ],
-        needs: &[LINKER],
-        limit_minutes: 18,
+        needs: &[LINKER, NETWORK, SSH],
+        limit_minutes: 12,
         quick: true,
     },
     Cell {
@@ -119,8 +119,71 @@ pub(super) const CELLS: &[Cell] = &[
                 crates: &["tokio"],
             },
         ],
-        needs: &[LINKER],
-        limit_minutes: 15,
+        needs: &[LINKER, NETWORK, SSH],
+        limit_minutes: 10,
+        quick: false,
+    },
+    Cell {
+        name: "zookeeper",
+        what: "the coordinator on real ZooKeepers, alone and of three nodes, on tokio and on smol",
+        steps: &[Step::tests(&["test", "-p", "tangelo-zookeeper", "--no-fail-fast"])],
+        needs: &[LINKER, ZOOKEEPER],
+        limit_minutes: 5,
+        quick: false,
+    },
+    Cell {
+        name: "tokio-zookeeper",
+        what: "whole clusters with their masters on ZooKeeper, on tokio; no smol in it",
+        steps: &[
+            Step::tests(&[
+                "test",
+                "-p",
+                "tangelo",
+                "--features",
+                "coordinator-zookeeper",
+                "--test",
+                "cluster",
+                "--",
+                "zookeeper::",
+            ]),
+            Step::Without {
+                args: &["-p", "tangelo", "--features", "coordinator-zookeeper"],
+                crates: &["smol", "async-process"],
+            },
+        ],
+        needs: &[LINKER, ZOOKEEPER],
+        limit_minutes: 4,
+        quick: false,
+    },
+    Cell {
+        name: "smol-zookeeper",
+        what: "the same on smol; no tokio in it",
+        steps: &[
+            Step::tests(&[
+                "test",
+                "-p",
+                "tangelo",
+                "--no-default-features",
+                "--features",
+                "runtime-smol,affinity,cli,coordinator-zookeeper",
+                "--test",
+                "cluster",
+                "--",
+                "zookeeper::",
+            ]),
+            Step::Without {
+                args: &[
+                    "-p",
+                    "tangelo",
+                    "--no-default-features",
+                    "--features",
+                    "runtime-smol,affinity,cli,coordinator-zookeeper",
+                ],
+                crates: &["tokio"],
+            },
+        ],
+        needs: &[LINKER, ZOOKEEPER],
+        limit_minutes: 5,
         quick: false,
     },
     minimal("minimal-tokio", "tokio alone: no command line, no CPU binding", &MINIMAL_TOKIO),
@@ -138,7 +201,7 @@ pub(super) const CELLS: &[Cell] = &[
             "warnings",
         ])],
         needs: &[CLIPPY, LINKER],
-        limit_minutes: 12,
+        limit_minutes: 8,
         quick: true,
     },
     Cell {
@@ -149,14 +212,14 @@ pub(super) const CELLS: &[Cell] = &[
             env: &[("RUSTDOCFLAGS", "-D warnings")],
         }],
         needs: &[LINKER],
-        limit_minutes: 8,
+        limit_minutes: 6,
         quick: false,
     },
 ];
 
 /// A build without warnings, and the library's own tests.
 const fn minimal(name: &'static str, what: &'static str, steps: &'static [Step]) -> Cell {
-    Cell { name, what, steps, needs: &[CLIPPY, LINKER], limit_minutes: 4, quick: false }
+    Cell { name, what, steps, needs: &[CLIPPY, LINKER], limit_minutes: 3, quick: false }
 }
 
 const MINIMAL_TOKIO: [Step; 2] = [
