@@ -42,15 +42,26 @@ pub(super) enum Fault {
     /// One fault while another is not over.
     KillLeaderWithoutZooKeeperLeader,
     KillLeaderAndServer,
+    KillLeaderAndStandby,
+    /// Nobody watches over the servers for a while.
+    KillAllMasters,
+    /// When the leader wakes, another has started the server again, and it must not.
+    KillServerUnderFrozenLeader,
+    /// As before, but the leader sees the server's end, and may be in doubt whether it may act.
+    KillServerUnderCutLeader,
+    /// Nobody may start the server again until ZooKeeper is back.
+    KillServerWithoutZooKeeper,
     /// The old leader is frozen and wakes under the next one.
     KillLeaderUnderFrozenLeader,
+    /// Handed over to somebody who dies in that moment.
+    KillSuccessor,
     HandOver,
 }
 
 use Fault::*;
 
 /// All of them.
-pub(super) const ALL: [Fault; 27] = [
+pub(super) const ALL: [Fault; 33] = [
     KillLeader,
     KillLeaderAndGuard,
     FreezeLeader(Span::Short),
@@ -76,7 +87,13 @@ pub(super) const ALL: [Fault; 27] = [
     FreezeServer(Span::Long),
     KillLeaderWithoutZooKeeperLeader,
     KillLeaderAndServer,
+    KillLeaderAndStandby,
+    KillAllMasters,
+    KillServerUnderFrozenLeader,
+    KillServerUnderCutLeader,
+    KillServerWithoutZooKeeper,
     KillLeaderUnderFrozenLeader,
+    KillSuccessor,
     HandOver,
 ];
 
@@ -100,7 +117,11 @@ impl Fault {
             | CutLeaderFromZooKeeper(Span::Long)
             | KillLeaderWithoutZooKeeperLeader
             | KillLeaderAndServer
+            | KillLeaderAndStandby
+            | KillAllMasters
+            | KillServerUnderFrozenLeader
             | KillLeaderUnderFrozenLeader
+            | KillSuccessor
             | HandOver => Leadership::Changes,
             FreezeLeader(Span::Short)
             | KillStandby
@@ -119,13 +140,15 @@ impl Fault {
             | KillZooKeeperLeader
             | FreezeZooKeeperFollower
             | FreezeZooKeeperLeader
-            | RestartZooKeeper => Leadership::Open,
+            | RestartZooKeeper
+            | KillServerUnderCutLeader
+            | KillServerWithoutZooKeeper => Leadership::Open,
         }
     }
 
     /// How many masters it takes.
     pub(super) const fn masters(self) -> usize {
-        if matches!(self, KillLeaderUnderFrozenLeader) { 3 } else { 2 }
+        if matches!(self, KillLeaderUnderFrozenLeader | KillLeaderAndStandby) { 3 } else { 2 }
     }
 }
 
@@ -162,6 +185,12 @@ impl fmt::Display for Fault {
             FreezeServer(span) => write!(f, "server frozen {span}"),
             KillLeaderWithoutZooKeeperLeader => f.write_str("leader killed while ZooKeeper's is dead"),
             KillLeaderAndServer => f.write_str("leader and a server killed at once"),
+            KillLeaderAndStandby => f.write_str("leader and a standby killed at once"),
+            KillAllMasters => f.write_str("all masters killed"),
+            KillServerUnderFrozenLeader => f.write_str("leader frozen, a server killed"),
+            KillServerUnderCutLeader => f.write_str("leader cut from ZooKeeper, a server killed"),
+            KillServerWithoutZooKeeper => f.write_str("all of ZooKeeper killed, then a server"),
+            KillSuccessor => f.write_str("handover, the successor killed"),
             KillLeaderUnderFrozenLeader => f.write_str("leader frozen, its successor killed"),
             HandOver => f.write_str("handover"),
         }

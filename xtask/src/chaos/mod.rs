@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Only the faults whose names have these words in them
     #[arg(long, value_name = "WORDS", default_value = "")]
     only: String,
+    /// Keep the logs of a clean run too
+    #[arg(long)]
+    keep_logs: bool,
     /// How many masters
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=9))]
     masters: u8,
@@ -95,8 +98,10 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     if clean {
         chaos.field.stop().with_context(|| format!("see {}", dir.display()))?;
         drop(chaos);
-        // What stays is below the target directory, and does no harm.
-        let _ = std::fs::remove_dir_all(&dir);
+        if !args.keep_logs {
+            // What stays is below the target directory, and does no harm.
+            let _ = std::fs::remove_dir_all(&dir);
+        }
     } else {
         println!("seed {seed}, {violations} violations; logs in {}", dir.display());
     }
