@@ -1,1 +1,23 @@
-//! The home of the `ChannelManager` on Redis. Nothing is implemented here yet: the facade has no feature for it.
+#![doc = include_str!("../README.md")]
+
+extern crate alloc;
+
+mod backoff;
+mod change;
+mod clean;
+mod config;
+mod connect;
+mod error;
+mod keys;
+mod lanes;
+mod link;
+mod manager;
+mod read;
+mod script;
+mod time;
+mod tls;
+mod url;
+
+pub use config::{Address, DEFAULT_PORT, DEFAULT_PREFIX, DEFAULT_SENTINEL_PORT, RedisConfig, Topology};
+pub use manager::RedisChannelManager;
+pub use tls::RedisTls;

@@ -1,0 +1,173 @@
+//! Adds and leaves on their way to Redis.
+
+use crate::error::Failure;
+use crate::keys::{Keys, Server};
+use crate::script::{CHANGE, Request};
+use async_lock::SemaphoreGuardArc;
+use futures_channel::oneshot;
+use redis::Value;
+use tangelo_core::channel::Frontend;
+use tangelo_core::config::Incarnation;
+use tangelo_core::{Error, ErrorKind, Instant, Result};
+
+/// In or out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    Add,
+    Leave,
+}
+
+impl Sign {
+    pub(crate) const fn doing(self) -> &'static str {
+        match self {
+            Self::Add => "add to a channel",
+            Self::Leave => "leave a channel",
+        }
+    }
+}
+
+/// Users who enter or leave a channel at one server, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) sign: Sign,
+    /// Escaped.
+    pub(crate) channel: String,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) uids: Vec<String>,
+    pub(crate) deadline: Instant,
+    pub(crate) waiting: oneshot::Sender<Result<()>>,
+    /// A place among those that may wait at once.
+    pub(crate) _place: SemaphoreGuardArc,
+}
+
+impl Change {
+    /// Tells the caller, who may have gone.
+    pub(crate) fn end(self, result: Result<()>) {
+        let _ = self.waiting.send(result);
+    }
+
+    pub(crate) fn fail(self, failure: &Failure) {
+        let error = failure.error(self.sign.doing());
+        self.end(Err(error));
+    }
+}
+
+/// How the server is, or becomes, one of the list of servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// The list is on the same node: the script does it.
+    Here,
+    /// The list is elsewhere in a Cluster.
+    Elsewhere,
+    /// It was just listed there.
+    Done,
+}
+
+impl Listing {
+    pub(crate) const fn of(cluster: bool) -> Self {
+        if cluster { Self::Elsewhere } else { Self::Here }
+    }
+
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Here => "here",
+            Self::Elsewhere => "elsewhere",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// Several changes at one server as one request.
+pub(crate) fn request<'a>(
+    keys: &Keys,
+    server: &Server,
+    changes: impl Iterator<Item = &'a Change>,
+    listing: Listing,
+) -> Request {
+    let changes: Vec<_> = changes.collect();
+    let hash = keys.hash(server);
+    let servers = if listing == Listing::Here { keys.servers() } else { hash.clone() };
+    let sets: Vec<_> = changes.iter().map(|change| keys.members(&change.channel, server)).collect();
+    let mut names = vec![hash.as_str(), &servers];
+    names.extend(sets.iter().map(String::as_str));
+    let mut request = Request::script("change a channel", &CHANGE, &names).writing();
+    request.arg(listing.word()).arg(server.as_str());
+    request.arg(keys.members_head()).arg(keys.members_tail(server)).arg(changes.len());
+    for change in &changes {
+        request.arg(&change.channel);
+    }
+    for change in &changes {
+        request.arg(if change.sign == Sign::Add { "+" } else { "-" });
+        request.arg(change.incarnation.0).arg(change.uids.len()).arg(&change.uids);
+    }
+    request
+}
+
+/// What became of the changes of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// They were done but for these, by position.
+    Done(Vec<(usize, String)>),
+    /// None was: the server must be listed first.
+    Unlisted,
+}
+
+/// Reads the script's answer.
+pub(crate) fn answer(value: Value) -> Result<Answer, Failure> {
+    let strange =
+        |value: &Value| Failure::new(ErrorKind::Protocol, format!("a strange answer of Redis: {value:?}"));
+    let Value::Array(pairs) = value else { return Err(strange(&value)) };
+    let mut refused = Vec::new();
+    for pair in pairs.chunks(2) {
+        let [Value::Int(number), reason] = pair else { return Err(strange(&Value::Array(pairs))) };
+        let reason: String = redis::from_redis_value_ref(reason).map_err(|_| strange(reason))?;
+        let Some(position) = usize::try_from(*number).ok().and_then(|number| number.checked_sub(1)) else {
+            return Ok(Answer::Unlisted);
+        };
+        refused.push((position, reason));
+    }
+    Ok(Answer::Done(refused))
+}
+
+/// Why a change was refused.
+pub(crate) fn refusal(place: &str, frontend: &Frontend, sign: Sign, reason: &str) -> Error {
+    if reason == "STALE" {
+        let Frontend { sid, incarnation } = frontend;
+        let message =
+            format!("incarnation {incarnation} of {sid} is over: a later one has begun, or it was purged");
+        return Error::new(ErrorKind::StaleIncarnation, message);
+    }
+    let line = format!("-{}\r\n", reason.lines().next().unwrap_or_default());
+    match redis::parse_redis_value(line.as_bytes()).and_then(Value::extract_error) {
+        Err(error) => Failure::of(place, &error).error(sign.doing()),
+        Ok(_) => Failure::new(ErrorKind::Protocol, reason).error(sign.doing()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_the_script_are_read() {
+        let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        assert_eq!(answer(Value::Array(vec![])), Ok(Answer::Done(vec![])));
+        let stale = Value::Array(vec![Value::Int(2), text("STALE")]);
+        assert_eq!(answer(stale), Ok(Answer::Done(vec![(1, "STALE".to_owned())])));
+        let unlisted = Value::Array(vec![Value::Int(0), text("UNLISTED")]);
+        assert_eq!(answer(unlisted), Ok(Answer::Unlisted));
+        assert!(answer(Value::Okay).is_err());
+        assert!(answer(Value::Array(vec![Value::Okay])).is_err());
+    }
+
+    #[test]
+    fn a_refusal_says_why() {
+        let frontend = Frontend { sid: "connector-1".to_owned(), incarnation: Incarnation(7) };
+        let stale = refusal("h:1", &frontend, Sign::Add, "STALE");
+        assert_eq!(stale.kind(), ErrorKind::StaleIncarnation);
+        assert!(stale.to_string().contains("incarnation 7 of connector-1"), "{stale}");
+        let wrong = refusal("h:1", &frontend, Sign::Add, "WRONGTYPE Operation against a key");
+        assert_eq!(wrong.kind(), ErrorKind::Invalid);
+        assert!(wrong.to_string().contains("another prefix"), "{wrong}");
+    }
+}

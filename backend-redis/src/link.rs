@@ -1,0 +1,248 @@
+//! Keeps a connection: makes it when it is first needed, and again whenever it is lost.
+
+use crate::backoff::Backoff;
+use crate::config::RedisConfig;
+use crate::connect::{Connection, Identity, open};
+use crate::error::{Failure, Remedy, remedy};
+use crate::script::Request;
+use crate::time::{left, within};
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use event_listener::Event;
+use redis::Value;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tangelo_core::runtime::Runtime;
+use tangelo_core::{ErrorKind, Instant};
+use tracing::{info, warn};
+
+/// The connection of a manager.
+#[derive(Debug)]
+pub(crate) struct Link {
+    config: Arc<RedisConfig>,
+    runtime: Arc<dyn Runtime>,
+    state: Mutex<State>,
+    /// The state has changed.
+    changed: Event,
+    /// Counts the connections.
+    serial: AtomicU64,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nobody has needed it yet.
+    Idle,
+    /// A task works on it; the failure is the last attempt's.
+    Down(Option<Failure>),
+    Up {
+        connection: Connection,
+        serial: u64,
+    },
+    Closed,
+}
+
+/// A connection to use, and which one it is.
+pub(crate) struct Ticket {
+    pub(crate) connection: Connection,
+    serial: u64,
+}
+
+/// What came of one attempt.
+pub(crate) enum Attempt {
+    Done(Value),
+    /// It may be tried again, at once or after a pause; the failure is for those who can wait no longer.
+    Again(Failure),
+    Failed(Failure),
+}
+
+impl Link {
+    pub(crate) fn new(config: Arc<RedisConfig>, runtime: Arc<dyn Runtime>) -> Self {
+        Self {
+            config,
+            runtime,
+            state: Mutex::new(State::Idle),
+            changed: Event::new(),
+            serial: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn runtime(&self) -> &dyn Runtime {
+        &*self.runtime
+    }
+
+    /// A connection, waiting for one until `deadline`.
+    pub(crate) async fn get(self: &Arc<Self>, deadline: Instant) -> Result<Ticket, Failure> {
+        loop {
+            let changed = self.changed.listen();
+            let last = {
+                let mut state = self.state();
+                match &*state {
+                    State::Up { connection, serial } => {
+                        return Ok(Ticket { connection: connection.clone(), serial: *serial });
+                    }
+                    State::Closed => {
+                        let message = "this manager of channels was stopped";
+                        return Err(Failure::new(ErrorKind::Unavailable, message));
+                    }
+                    // Waiting does not cure it.
+                    State::Down(Some(failure)) if !failure.kind.is_temporary() => return Err(failure.clone()),
+                    State::Down(failure) => failure.clone(),
+                    State::Idle => {
+                        self.reconnect(&mut state, None);
+                        None
+                    }
+                }
+            };
+            if within(self.runtime(), left(deadline), changed).await.is_none() {
+                return Err(last.or_else(|| self.last_failure()).unwrap_or_else(|| {
+                    let message = format!("Redis at {}: no connection in time", self.config);
+                    Failure::new(ErrorKind::Unavailable, message)
+                }));
+            }
+        }
+    }
+
+    /// Sends a request once, and judges what came of it. `limit` is how long an answer may take.
+    pub(crate) async fn attempt(
+        self: &Arc<Self>,
+        ticket: &Ticket,
+        request: &Request,
+        limit: Duration,
+    ) -> Attempt {
+        let mut full = false;
+        loop {
+            let answer = ticket.connection.clone().send(request, full, self.config.replicas);
+            match within(self.runtime(), limit, answer).await {
+                Some(Ok(value)) => return Attempt::Done(value),
+                Some(Err(error)) => match remedy(&error) {
+                    Remedy::InFull if !full => full = true,
+                    Remedy::Reconnect => {
+                        return Attempt::Again(self.lost(ticket, Failure::of(&*self.config, &error)));
+                    }
+                    Remedy::Again => return Attempt::Again(Failure::of(&*self.config, &error)),
+                    Remedy::InFull | Remedy::None => {
+                        return Attempt::Failed(Failure::of(&*self.config, &error));
+                    }
+                },
+                None => return Attempt::Again(self.silent(ticket, limit)),
+            }
+        }
+    }
+
+    /// One request, again and again until `deadline`. An answer may take as long as that, if it is `long`.
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        request: &Request,
+        deadline: Instant,
+        long: bool,
+    ) -> tangelo_core::Result<Value> {
+        let mut backoff = Backoff::new();
+        loop {
+            let ticket = self.get(deadline).await.map_err(|failure| failure.error(request.doing))?;
+            let limit = if long { left(deadline) } else { left(deadline).min(self.config.response_timeout) };
+            match self.attempt(&ticket, request, limit).await {
+                Attempt::Done(value) => return Ok(value),
+                Attempt::Failed(failure) => return Err(failure.error(request.doing)),
+                Attempt::Again(failure) => {
+                    if left(deadline).is_zero() {
+                        return Err(failure.error(request.doing));
+                    }
+                    self.runtime.sleep(backoff.pause().min(left(deadline))).await;
+                }
+            }
+        }
+    }
+
+    /// A server that has not answered a request is taken for dead.
+    pub(crate) fn silent(self: &Arc<Self>, ticket: &Ticket, limit: Duration) -> Failure {
+        let message = format!("Redis at {} has not answered within {limit:?}", self.config);
+        self.lost(ticket, Failure::new(ErrorKind::Timeout, message))
+    }
+
+    /// Gives up a connection; whoever needs one waits for the next.
+    fn lost(self: &Arc<Self>, ticket: &Ticket, failure: Failure) -> Failure {
+        let mut state = self.state();
+        if matches!(&*state, State::Up { serial, .. } if *serial == ticket.serial) {
+            warn!("{}: connecting again", failure.message);
+            self.reconnect(&mut state, Some(failure.clone()));
+        }
+        failure
+    }
+
+    /// Ends it, for good or until [`reopen`](Self::reopen).
+    pub(crate) fn close(&self) {
+        *self.state() = State::Closed;
+        self.changed.notify(usize::MAX);
+    }
+
+    /// After a [`close`](Self::close) it may be used again.
+    pub(crate) fn reopen(&self) {
+        let mut state = self.state();
+        if matches!(*state, State::Closed) {
+            *state = State::Idle;
+        }
+    }
+
+    fn last_failure(&self) -> Option<Failure> {
+        match &*self.state() {
+            State::Down(failure) => failure.clone(),
+            _ => None,
+        }
+    }
+
+    fn reconnect(self: &Arc<Self>, state: &mut State, failure: Option<Failure>) {
+        let earlier = match core::mem::replace(state, State::Down(failure)) {
+            State::Up { connection, .. } => connection.identity().cloned(),
+            _ => None,
+        };
+        let task = Reconnect {
+            link: Arc::downgrade(self),
+            config: Arc::clone(&self.config),
+            runtime: Arc::clone(&self.runtime),
+        };
+        self.runtime.spawn(Box::pin(async move { task.run(earlier).await }));
+    }
+
+    /// What came of an attempt to connect; true if there is nothing more to do.
+    fn settle(&self, outcome: Result<Connection, Failure>) -> bool {
+        let mut state = self.state();
+        if !matches!(*state, State::Down(_)) {
+            return true;
+        }
+        let connected = outcome.is_ok();
+        *state = match outcome {
+            Ok(connection) => {
+                info!("connected to Redis at {}", self.config);
+                State::Up { connection, serial: self.serial.fetch_add(1, Ordering::Relaxed) }
+            }
+            Err(failure) => State::Down(Some(failure)),
+        };
+        drop(state);
+        self.changed.notify(usize::MAX);
+        connected
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The task that makes a connection. It ends with the link, which it does not keep alive.
+struct Reconnect {
+    link: Weak<Link>,
+    config: Arc<RedisConfig>,
+    runtime: Arc<dyn Runtime>,
+}
+
+impl Reconnect {
+    async fn run(self, earlier: Option<Identity>) {
+        let mut backoff = Backoff::new();
+        while self.link.strong_count() > 0 {
+            let outcome = open(&self.config, &*self.runtime, earlier.as_ref()).await;
+            if self.link.upgrade().is_none_or(|link| link.settle(outcome)) {
+                return;
+            }
+            self.runtime.sleep(backoff.pause()).await;
+        }
+    }
+}
