@@ -9,7 +9,7 @@ mod rest;
 mod stage;
 mod summary;
 
-use crate::bench::builds::{self, Programs, Runtime};
+use crate::bench::builds::{self, Runtime};
 use crate::bench::report::Report;
 use crate::{clock, install, processes, repo, run, services};
 use anyhow::{Context as _, Result};
@@ -115,14 +115,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let nodes: Vec<usize> = args.nodes.map_or_else(|| vec![1, 3], |one| vec![one.into()]);
     let ensembles = || nodes.iter().map(|&nodes| Ensemble::start(nodes, Options::stock()));
     let shared = ensembles().collect::<Result<Vec<_>>>()?;
-    let names: Vec<_> = built
-        .iter()
-        .flat_map(|(runtime, programs)| {
-            shared.iter().map(move |ensemble| (name(*runtime, ensemble), programs, ensemble))
-        })
-        .collect();
-    let settings: Vec<_> =
-        names.iter().map(|(name, programs, ensemble)| Setting { programs, ensemble, name }).collect();
+    let on = |ensemble| {
+        built.iter().map(move |(runtime, programs)| Setting { runtime: *runtime, programs, ensemble })
+    };
+    let settings: Vec<_> = shared.iter().flat_map(on).collect();
 
     let mut report = Report::begin(shown(args));
     report.versions = versions()?;
@@ -145,9 +141,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         summary::expiries(&measured, &mut report)?;
     }
     if has(Part::Rest) {
-        for (runtime, programs) in &built {
-            let measured = rest(*runtime, programs, &plan, || ensembles().collect())?;
-            summary::rests(&measured, plan.rest, &mut report)?;
+        for &(runtime, ref programs) in &built {
+            println!("at rest with {} and {} servers: {}", plan.few, plan.many, runtime.name());
+            // A ZooKeeper of its own for each, so that its transactions are theirs.
+            let own = [ensembles().collect::<Result<Vec<_>>>()?, ensembles().collect::<Result<Vec<_>>>()?];
+            let each = own.iter().zip([plan.few, plan.many]);
+            let each =
+                each.flat_map(|(ensembles, servers)| ensembles.iter().zip(core::iter::repeat(servers)));
+            let clusters = each.map(|(ensemble, servers)| (Setting { runtime, programs, ensemble }, servers));
+            let clusters: Vec<_> = clusters.collect();
+            summary::rests(&rest::measure(&clusters, plan.rest)?, plan.rest, &mut report)?;
         }
     }
     report.print();
@@ -173,49 +176,13 @@ fn each<T>(
     measure: impl Fn(Setting<'_>) -> Result<T>,
 ) -> Result<Measured<T>> {
     let measured = settings.iter().map(|&setting| {
-        println!("{what}: {}", setting.name);
+        println!("{what}: {setting}");
         let begin = clock::now();
-        let measured = measure(setting).with_context(|| format!("{what}: {}", setting.name))?;
+        let measured = measure(setting).with_context(|| format!("{what}: {setting}"))?;
         println!("  took {:.0} s", (clock::now() - begin).as_secs_f64());
-        Ok((setting.name.to_owned(), measured))
+        Ok((setting.to_string(), measured))
     });
     measured.collect()
-}
-
-/// Few and many servers at rest, each with a ZooKeeper of its own, so that its transactions are theirs.
-fn rest(
-    runtime: Runtime,
-    programs: &Programs,
-    plan: &Plan,
-    ensembles: impl Fn() -> Result<Vec<Ensemble>>,
-) -> Result<Measured<rest::Rest>> {
-    println!("at rest with {} and {} servers: {}", plan.few, plan.many, runtime.name());
-    let own = [ensembles()?, ensembles()?];
-    let [few, many] = own.each_ref().map(|ensembles| {
-        let names: Vec<_> = ensembles.iter().map(|ensemble| (name(runtime, ensemble), ensemble)).collect();
-        names
-    });
-    let count = |names: &'_ [(String, &'_ Ensemble)], servers| -> Vec<(String, usize)> {
-        names.iter().map(|(name, _)| (name.clone(), servers)).collect()
-    };
-    let labels = [count(&few, plan.few), count(&many, plan.many)].concat();
-    let settings: Vec<_> = few
-        .iter()
-        .chain(&many)
-        .zip(&labels)
-        .map(|((name, ensemble), (_, servers))| (Setting { programs, ensemble, name }, *servers))
-        .collect();
-    let measured = rest::measure(&settings, plan.rest)?;
-    Ok(labels.into_iter().map(|(name, _)| name).zip(measured).collect())
-}
-
-/// For people.
-fn name(runtime: Runtime, ensemble: &Ensemble) -> String {
-    let nodes = match ensemble.nodes() {
-        1 => "standalone".to_owned(),
-        nodes => format!("{nodes} nodes"),
-    };
-    format!("{}, {nodes}", runtime.name())
 }
 
 fn shown(args: &Args) -> String {

@@ -1,5 +1,6 @@
 //! What a cluster at rest costs its masters and ZooKeeper.
 
+use super::Measured;
 use super::stage::{Setting, Stage, guard_of};
 use crate::bench::procfs;
 use crate::clock;
@@ -29,7 +30,7 @@ pub(super) struct Rest {
 }
 
 /// Starts a cluster in each setting with so many servers, and looks at all of them over the same `span`.
-pub(super) fn measure(settings: &[(Setting<'_>, usize)], span: Duration) -> Result<Vec<Rest>> {
+pub(super) fn measure(settings: &[(Setting<'_>, usize)], span: Duration) -> Result<Measured<Rest>> {
     let mut watched = Vec::with_capacity(settings.len());
     for &(setting, servers) in settings {
         watched.push(Watched::start(setting, servers)?);
@@ -43,7 +44,10 @@ pub(super) fn measure(settings: &[(Setting<'_>, usize)], span: Duration) -> Resu
     }
     let after = watched.iter_mut().map(Watched::look).collect::<Result<Vec<_>>>()?;
     let rests = watched.iter().zip(before.iter().zip(&after));
-    let rests = rests.map(|(watched, (before, after))| watched.between(before, after)).collect();
+    let rest = |(watched, (before, after)): (&Watched<'_>, (&Sum, &Sum))| {
+        (watched.setting.to_string(), watched.between(before, after))
+    };
+    let rests = rests.map(rest).collect();
     for watched in watched {
         watched.stage.stop(vec![watched.standby])?;
     }

@@ -1,12 +1,13 @@
 //! A cluster on an ensemble, with a leader and, when one is needed, a standby.
 
 use super::observer::Observer;
-use crate::bench::builds::Programs;
+use crate::bench::builds::{Programs, Runtime};
 use crate::bench::cluster::{Cluster, Master, UP_LIMIT};
 use crate::bench::{procfs, scratch};
 use crate::clock;
 use alloc::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
+use core::fmt;
 use core::time::Duration;
 use serde_json::json;
 use tangelo_services::ports::Reserved;
@@ -22,10 +23,19 @@ const REST: Duration = Duration::from_millis(400);
 /// Where and with what something is measured.
 #[derive(Clone, Copy)]
 pub(super) struct Setting<'a> {
+    pub(super) runtime: Runtime,
     pub(super) programs: &'a Programs,
     pub(super) ensemble: &'a Ensemble,
-    /// For people.
-    pub(super) name: &'a str,
+}
+
+/// For people.
+impl fmt::Display for Setting<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ensemble.nodes() {
+            1 => write!(f, "{}, standalone", self.runtime.name()),
+            nodes => write!(f, "{}, {nodes} nodes", self.runtime.name()),
+        }
+    }
 }
 
 /// A cluster.
