@@ -15,7 +15,7 @@ mod table;
 use crate::install::{self, Need};
 use crate::services::{NETWORK, ZOOKEEPER};
 use crate::{clock, processes, repo, run};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use core::time::Duration;
 use fastrand::Rng;
@@ -62,7 +62,10 @@ enum Runtime {
     Smol,
 }
 
-/// Runs it; true if all laws held.
+/// Runs it; false if it runs in a network of its own and failed there, which has been told.
+///
+/// # Errors
+/// If a law did not hold, or the cluster did not heal.
 pub(crate) fn run(args: &Args) -> Result<bool> {
     install::ensure(&NEEDS)?;
     if let Some(status) = Network::entered()? {
@@ -94,18 +97,16 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let ended = chaos.rounds(args.rounds);
     println!("{}", table::table(&chaos.outcomes));
     let violations: usize = chaos.outcomes.iter().map(|outcome| outcome.violations).sum();
-    let clean = ended.is_ok() && violations == 0;
-    if clean {
-        chaos.field.stop().with_context(|| format!("see {}", dir.display()))?;
-        drop(chaos);
-        if !args.keep_logs {
-            // What stays is below the target directory, and does no harm.
-            let _ = std::fs::remove_dir_all(&dir);
-        }
-    } else {
-        println!("seed {seed}, {violations} violations; logs in {}", dir.display());
+    let place = || format!("{violations} violations; seed {seed}, logs in {}", dir.display());
+    ended.with_context(place)?;
+    ensure!(violations == 0, place());
+    chaos.field.stop().with_context(place)?;
+    drop(chaos);
+    if !args.keep_logs {
+        // What stays is below the target directory, and does no harm.
+        let _ = std::fs::remove_dir_all(&dir);
     }
-    ended.map(|()| clean)
+    Ok(true)
 }
 
 /// Builds the app, and gives a copy of it that no other build replaces.

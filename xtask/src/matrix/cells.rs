@@ -189,6 +189,14 @@ pub(super) const CELLS: &[Cell] = &[
     minimal("minimal-tokio", "tokio alone: no command line, no CPU binding", &MINIMAL_TOKIO),
     minimal("minimal-smol", "smol alone: no command line, no CPU binding", &MINIMAL_SMOL),
     Cell {
+        name: "chaos",
+        what: "masters, guards, servers and ZooKeeper killed, frozen and cut off: the laws hold",
+        steps: &[Step::check(&["run", "--quiet", "-p", "xtask", "--", "chaos", "--rounds", "20"])],
+        needs: &[LINKER, NETWORK, ZOOKEEPER],
+        limit_minutes: 8,
+        quick: false,
+    },
+    Cell {
         name: "clippy",
         what: "all crates, targets and features without a warning",
         steps: &[Step::check(&[
