@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 use tangelo_core::config::{Login, ZooKeeperConfig};
 use tangelo_core::{Error, ErrorKind, Result};
 use zookeeper_client::{Acls, Client, Connector};
@@ -67,7 +68,10 @@ impl Settings {
 
     /// What opens a session. An attempt fails once no host of the connect string has answered: pauses are ours.
     pub(crate) fn connector(&self) -> Connector {
-        let connector = Client::connector().with_session_timeout(self.config.timeout).with_fail_eagerly();
+        let connector = Client::connector()
+            .with_session_timeout(self.config.timeout)
+            .with_connection_timeout(silence(self.config.timeout))
+            .with_fail_eagerly();
         match &self.config.login {
             Some(Login { username, password }) => {
                 let auth = Vec::from(format!("{username}:{}", password.expose()));
@@ -80,5 +84,27 @@ impl Settings {
     /// `znode /pomelo/master of ZooKeeper at 127.0.0.1:2181`, for errors.
     pub(crate) fn place(&self, path: &str) -> String {
         format!("znode {path} of ZooKeeper at {}", self.server())
+    }
+}
+
+/// A connection that has been silent for so long is given up for one with another node.
+///
+/// A master whose node of ZooKeeper freezes may come upon the same node once more before it finds
+/// another, and has to be done with it while its last proof lasts, which is 3/5 of the session's timeout. The client's
+/// default of 2/5 would be too long for that. A connection is never given up for a hiccup, though.
+fn silence(timeout: Duration) -> Duration {
+    const HICCUP: Duration = Duration::from_millis(300);
+    (timeout / 6).max(HICCUP.min(timeout * 2 / 5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_ends_well_within_a_proof() {
+        for (timeout, silent) in [(5000, 833), (2000, 333), (1000, 300), (400, 160)] {
+            assert_eq!(silence(Duration::from_millis(timeout)).as_millis(), silent);
+        }
     }
 }

@@ -52,9 +52,8 @@ impl Published {
         if data.iter().all(u8::is_ascii_whitespace) {
             return Self::Nobody { epoch: None, successor: None };
         }
-        let object = match serde_json::from_slice(data) {
-            Ok(Value::Object(object)) => object,
-            _ => return Self::Garbage(shown(data)),
+        let Ok(Value::Object(object)) = serde_json::from_slice(data) else {
+            return Self::Garbage(shown(data));
         };
         let epoch = object.get("epoch").and_then(Value::as_u64).filter(|epoch| *epoch < HIGHEST).map(Epoch);
         let successor = object.get("successor").and_then(Value::as_str).map(String::from);

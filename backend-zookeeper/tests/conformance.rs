@@ -1,9 +1,11 @@
 //! The public suite for coordinators, on a real ZooKeeper: alone and as an ensemble, on both runtimes.
 
+extern crate alloc;
+
 mod support;
 
+use alloc::sync::Arc;
 use core::time::Duration;
-use std::sync::Arc;
 use support::World;
 use tangelo_core::conformance::coordinator::Suite;
 use tangelo_core::runtime::Runtime;

@@ -15,11 +15,10 @@ use zookeeper_client::{MultiWriteError, MultiWriteResult};
 
 impl Inner {
     pub(super) async fn resign(self: &Arc<Self>) -> Result<()> {
+        // First of all, or the keeper would see the end and clear away what is left.
+        let mine = self.claim();
         self.now.lose();
-        if !self.claim() {
-            return Ok(());
-        }
-        self.leave_apart(None).await
+        if mine { self.leave_apart(None).await } else { Ok(()) }
     }
 
     pub(super) async fn hand_over(self: &Arc<Self>, to: &str) -> Result<()> {
@@ -43,10 +42,12 @@ impl Inner {
             let message = format!("no standby {to:?} stands for election; {who}");
             return Err(Error::new(ErrorKind::NotFound, message));
         };
-        self.check()?;
-        // Its reign may begin before we hear that ours has ended.
-        self.now.lose();
         if !self.claim() {
+            return Err(self.fenced());
+        }
+        // Its reign may begin before we hear that ours has ended.
+        if !self.now.lose() {
+            self.sweep().await;
             return Err(self.fenced());
         }
         self.leave_apart(Some(successor.name.clone())).await

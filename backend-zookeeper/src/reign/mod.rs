@@ -190,8 +190,9 @@ impl Leadership for Reign {
 
 impl Drop for Reign {
     fn drop(&mut self) {
+        let mine = self.0.claim();
         self.0.now.lose();
-        if self.0.claim() {
+        if mine {
             let inner = Arc::clone(&self.0);
             let runtime = Arc::clone(&self.0.mandate.context.runtime);
             runtime.spawn(Box::pin(async move {

@@ -9,15 +9,17 @@ mod run;
 
 pub(crate) use observed::Observed;
 pub(crate) use operator::Operator;
-pub(crate) use run::{eventually, for_a_while, smol, tokio, within};
+pub(crate) use run::{blocking, eventually, for_a_while, smol, tokio, within};
 
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use tangelo_core::config::ZooKeeperConfig;
 use tangelo_core::coordinator::{Candidate, Leadership};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{BoxFuture, Coordinator, Result};
+use tangelo_services::proxy::Proxy;
 use tangelo_services::zookeeper::{Ensemble, Options};
 use tangelo_zookeeper::ZooKeeperCoordinator;
 
@@ -59,10 +61,24 @@ impl World {
         Self::on(runtime, Arc::new(Ensemble::start(nodes, options).unwrap()))
     }
 
+    /// The same, not started yet.
+    pub(crate) fn prepared(runtime: &Arc<dyn Runtime>, nodes: usize, options: Options) -> Self {
+        Self::on(runtime, Arc::new(Ensemble::prepare(nodes, options).unwrap()))
+    }
+
     fn on(runtime: &Arc<dyn Runtime>, ensemble: Arc<Ensemble>) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let path = format!("/test/{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         Self { runtime: Arc::clone(runtime), ensemble, path }
+    }
+
+    /// Does something to ZooKeeper that takes its time, away from the executor, which must not be blocked.
+    pub(crate) async fn ensemble<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Ensemble) -> anyhow::Result<T> + Send + 'static,
+    ) -> T {
+        let ensemble = Arc::clone(&self.ensemble);
+        blocking(&self.runtime, move || work(&ensemble)).await.unwrap()
     }
 
     pub(crate) fn config(&self) -> ZooKeeperConfig {
@@ -82,6 +98,23 @@ impl World {
 
     pub(crate) fn coordinator_with(&self, config: ZooKeeperConfig) -> Arc<dyn Coordinator> {
         Arc::new(ZooKeeperCoordinator::new(Arc::clone(&self.runtime), config).unwrap())
+    }
+
+    /// A coordinator with sessions of `timeout`.
+    pub(crate) fn coordinator_for(&self, timeout: Duration) -> Arc<dyn Coordinator> {
+        self.coordinator_with(ZooKeeperConfig { timeout, ..self.config() })
+    }
+
+    /// A coordinator behind a network that can be cut.
+    pub(crate) fn far(&self) -> (Proxy, Arc<dyn Coordinator>) {
+        self.far_for(TIMEOUT)
+    }
+
+    /// The same with sessions of `timeout`.
+    pub(crate) fn far_for(&self, timeout: Duration) -> (Proxy, Arc<dyn Coordinator>) {
+        let proxy = Proxy::to(self.ensemble.address(0)).unwrap();
+        let config = ZooKeeperConfig { server: proxy.address().to_string(), timeout, ..self.config() };
+        (proxy, self.coordinator_with(config))
     }
 
     /// Somebody with ZooKeeper's own shell.

@@ -1,8 +1,8 @@
 //! What an observer sees.
 
 use super::within;
+use alloc::sync::Arc;
 use core::future::poll_fn;
-use std::sync::Arc;
 use tangelo_core::coordinator::LeaderInfo;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{BoxStream, Error, Result};

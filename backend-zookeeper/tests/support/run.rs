@@ -1,9 +1,9 @@
 //! Running, and waiting with an end to it.
 
+use alloc::sync::Arc;
 use core::fmt::Debug;
 use core::time::Duration;
 use futures_lite::future;
-use std::sync::Arc;
 use tangelo_core::Instant;
 use tangelo_core::runtime::Runtime;
 use tangelo_runtime_smol::SmolRuntime;
@@ -63,4 +63,16 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
         assert!(Instant::now().saturating_since(start) < PATIENCE, "waited {PATIENCE:?} for {what}");
         runtime.sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// `work`, which blocks, away from the executor.
+pub(crate) async fn blocking<T: Send + 'static>(
+    runtime: &Arc<dyn Runtime>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let (done, doing) = async_channel::bounded(1);
+    runtime.spawn_blocking(Box::new(move || {
+        let _ = done.try_send(work());
+    }));
+    doing.recv().await.expect("it has panicked")
 }
