@@ -22,9 +22,14 @@ pub(super) fn length(log: &Path) -> u64 {
     std::fs::metadata(log).map_or(0, |metadata| metadata.len())
 }
 
-/// What the logs of these servers end with.
+/// What the logs of these servers end with, as far as they are here: not on another host, and not of
+/// a server that could not even be launched.
 pub(super) fn explain<'a>(dir: &Path, ids: impl Iterator<Item = &'a str>) -> Vec<String> {
-    ids.take(SERVERS).flat_map(|id| of(&log_of(dir, id), 0)).collect()
+    ids.map(|id| log_of(dir, id))
+        .filter(|log| log.exists())
+        .take(SERVERS)
+        .flat_map(|log| of(&log, 0))
+        .collect()
 }
 
 /// What a log ends with, from byte `from` on, under its name.

@@ -139,8 +139,8 @@ pub(super) fn explain(reach: &Reach, host: &str, end: &End, stray: &str, over: &
     let message = match end.status.and_then(|status| status.code()).filter(|_| ended) {
         // ssh(1): "or with 255 if an error occurred".
         Some(255) => format!(
-            "cannot reach host {host} by ssh: {said}; the user of the master needs to get there without a password: \
-             see \"ssh\" in master.json, and try `{}`",
+            "cannot reach host {host} by ssh: {said}; this has to work without a password, with \"ssh\" in \
+             master.json set right: `{}`",
             reach.shown(host)
         ),
         // What shells answer for a program that is not there or cannot be run.
@@ -149,7 +149,7 @@ pub(super) fn explain(reach: &Reach, host: &str, end: &End, stray: &str, over: &
              with \"program\" in \"ssh\" of master.json",
             reach.program
         ),
-        _ => format!("host {host} does not take orders by ssh: {said}; try `{}`", reach.shown(host)),
+        _ => format!("host {host} takes no orders by ssh: {said}; this has to work: `{}`", reach.shown(host)),
     };
     // Never `NotFound`: that would say that a process is gone.
     Error::new(ErrorKind::Unavailable, message)

@@ -20,6 +20,7 @@ trials![
     a_server_of_another_host_is_restarted_when_it_dies_and_stopped_on_demand,
     a_killed_ssh_costs_no_server_and_orders_work_again,
     a_standby_takes_over_the_servers_of_other_hosts,
+    a_standby_on_another_host_takes_over_its_own_servers_and_the_others,
     a_leader_that_was_frozen_restarts_a_server_of_another_host_once,
     a_host_that_is_cut_off_keeps_its_servers_and_runs_each_once_when_it_is_back,
     a_short_cut_of_the_cable_changes_nothing,
@@ -284,6 +285,37 @@ fn a_standby_takes_over_the_servers_of_other_hosts() {
     world.end();
 }
 
+/// What was another host's is its own now, and the other way round.
+fn a_standby_on_another_host_takes_over_its_own_servers_and_the_others() {
+    let servers = json!({"chat": [
+        {"id": "chat-1", "host": 0, "auto-restart": true}, {"id": "chat-2", "host": 1, "auto-restart": true},
+    ]});
+    let world = World::new(2, servers);
+    let leader = world.cluster.start();
+    let (there, far) = (&world.network.hosts()[0], world.cluster.dir().join("far"));
+    let mut command = there.command(&far.join("program"));
+    command.args(["master", "--host", &there.address().to_string(), "--port", "3005", "--dir"]).arg(&far);
+    let standby = world.cluster.run_master(command);
+    standby.says("standby: ");
+    world.cluster.wait_for("it is in the list", |list| list.standbys().len() == 1);
+    let (lives, ssh) = (world.cluster.list().lives(), world.ssh());
+    signal(leader.pid(), Signal::KILL);
+    leader.end();
+    standby.says("all 2 servers are up");
+    let list = world.cluster.list();
+    assert_eq!((list.lives(), &*list.leader().host), (lives, &*there.address().to_string()));
+    world.forgotten(&ssh);
+    wait_until("it needs ssh for the other host alone", || world.ssh().len() == 1);
+    for (id, host) in [("chat-1", 0), ("chat-2", 1)] {
+        signal(world.cluster.list().pid(id), Signal::KILL);
+        let restarted = |list: &Listing| list.all_up() && list.incarnation(id) == 3;
+        let list = world.cluster.wait_for("it is restarted", restarted);
+        assert!(world.runs_on(host, list.pid(id)), "{id}");
+        assert_eq!(parent(list.pid(id)) == standby.pid(), host == 0, "{id}");
+    }
+    world.end();
+}
+
 fn a_leader_that_was_frozen_restarts_a_server_of_another_host_once() {
     let world = World::with(
         1,
@@ -359,7 +391,7 @@ fn a_short_cut_of_the_cable_changes_nothing() {
 fn what_keeps_a_host_from_being_reached_is_in_the_list() {
     let elsewhere = json!("/no/such/place");
     for (ssh, sshd, words) in [
-        (json!({}), false, ["cannot reach host ", "Connection refused", "try `ssh -o BatchMode=yes -p 2222"]),
+        (json!({}), false, ["cannot reach host ", "Connection refused", ": `ssh -o BatchMode=yes -p 2222"]),
         (
             json!({"identity": "stranger"}),
             true,

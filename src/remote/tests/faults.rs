@@ -170,7 +170,7 @@ fn what_is_wrong_with_ssh_is_told_in_one_line_with_the_cure() {
                 ),
                 (
                     "echo 'This account is closed.'; exit 1",
-                    ["does not take orders by ssh: This account is closed;", "far true`"],
+                    ["takes no orders by ssh: This account is closed;", "far true`"],
                 ),
                 (
                     "echo '{\"clock\":1,\"word\":{\"hello\":{\"tangelo_agent\":99}}}'",

@@ -14,6 +14,7 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{File, TryLockError};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
@@ -23,6 +24,9 @@ const NETWORKS: u16 = 512;
 /// What is killed is gone by then.
 const END_LIMIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// A port that nobody listens on: discard(9) is not started by anybody any more.
+const NOBODY: u16 = 9;
 
 /// This machine and some others, linked by a bridge.
 #[derive(Debug)]
@@ -105,12 +109,29 @@ impl Host {
         ip(&["link", "set", &self.cable, "down"])
     }
 
-    /// Puts the cable back. What was sent meanwhile is sent again by TCP.
+    /// Puts the cable back, and returns when its kernel answers. What was sent meanwhile is sent again by TCP.
     ///
     /// # Errors
-    /// If the kernel refuses.
+    /// If the kernel refuses, or does not answer.
     pub fn mend(&self) -> Result<()> {
-        ip(&["link", "set", &self.cable, "up"])
+        ip(&["link", "set", &self.cable, "up"])?;
+        // A bridge takes a moment to notice a cable, and so does what has been told that nobody is there.
+        clock::poll_until(clock::now() + END_LIMIT, PAUSE, || {
+            match TcpStream::connect_timeout(&(self.address, NOBODY).into(), Duration::from_millis(300)) {
+                Err(e) if e.kind() != std::io::ErrorKind::ConnectionRefused => {
+                    Err(e).with_context(|| format!("{} does not answer", self.address))
+                }
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// What runs a program on it: the program takes this process's place.
+    #[must_use]
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace]).arg(program);
+        command
     }
 
     /// The processes that run on it.
@@ -232,7 +253,7 @@ fn said(args: &[&str]) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{TcpListener, TcpStream};
+    use std::net::TcpListener;
 
     #[test]
     fn another_machine_is_reached_unless_its_cable_is_cut_and_leaves_nothing() {
@@ -250,17 +271,12 @@ mod tests {
         .expect("it runs there");
         let refused = |error: std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
         let short = Duration::from_millis(300);
-        let reach = || TcpStream::connect_timeout(&(host.address(), 7).into(), short);
+        let reach = || TcpStream::connect_timeout(&(host.address(), NOBODY).into(), short);
         assert!(refused(reach().expect_err("nobody listens")), "its kernel answers");
         host.cut().expect("cut");
         assert!(!refused(reach().expect_err("nobody hears")), "nobody answers");
         host.mend().expect("mend");
-        // A bridge takes a moment to notice a cable.
-        clock::poll_until(clock::now() + END_LIMIT, PAUSE, || {
-            let error = reach().expect_err("nobody listens");
-            if refused(std::io::Error::from(error.kind())) { Ok(()) } else { Err(error.into()) }
-        })
-        .expect("its kernel answers again");
+        assert!(refused(reach().expect_err("nobody listens")), "its kernel answers again");
 
         let names = network.names;
         drop(network);
