@@ -1,10 +1,12 @@
 //! The guard's own session with ZooKeeper, kept for ever.
 
+use super::connect;
 use super::time::{jittered, within};
 use crate::config::Settings;
 use crate::error::{Fault, is_hopeless};
 use crate::sync::Mutex;
 use alloc::sync::Arc;
+use core::future::pending;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use event_listener::Event;
@@ -22,8 +24,9 @@ const URGENT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a lost connection may take to come back before a new session is opened beside it. The client's own
 /// pauses grow without bound, and this session has nothing to lose.
 const RETURN_LIMIT: Duration = Duration::from_secs(1);
-/// The first limit of an attempt that is urgent; each further one may take twice as long.
+/// How long an attempt may take that is urgent: at first, and at last.
 pub(super) const FIRST_LIMIT: Duration = Duration::from_millis(500);
+pub(super) const LONGEST_LIMIT: Duration = Duration::from_secs(2);
 /// Closing a session takes a round trip and a write.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 
@@ -57,11 +60,11 @@ impl Keeper {
     /// # Errors
     /// Only what no waiting can cure.
     pub(super) async fn run(&self) -> Result<()> {
-        let (mut pause, mut limit) = (FIRST_PAUSE, FIRST_LIMIT);
+        let mut pause = FIRST_PAUSE;
         loop {
-            match self.connect(&mut limit).await {
+            match self.connect().await {
                 Ok(client) => {
-                    (pause, limit) = (FIRST_PAUSE, FIRST_LIMIT);
+                    pause = FIRST_PAUSE;
                     tracing::debug!("the guard has a session with ZooKeeper: {}", client.session_id());
                     let lost = self.keep(&client).await;
                     self.set(None);
@@ -73,28 +76,20 @@ impl Keeper {
                 Err(e) if is_hopeless(&e) => return Err(e),
                 Err(e) => tracing::debug!("the guard has no session with ZooKeeper: {e}"),
             }
-            let (urgent, wait) = (self.urgent(), jittered(pause));
-            let wait = if urgent { wait.min(URGENT_PAUSE) } else { wait };
-            // An order to hurry cuts a long pause short.
-            or(self.runtime.sleep(wait), self.until(|_| self.urgent() != urgent)).await;
+            let wait = jittered(if self.urgent() { URGENT_PAUSE } else { pause });
+            or(self.runtime.sleep(wait), self.hurried()).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
     /// One attempt to get a session.
-    async fn connect(&self, limit: &mut Duration) -> Result<Client> {
-        let connected = async {
-            let connected = self.settings.connector().connect(self.settings.server()).await;
-            connected.map_err(|fault| self.settings.unreachable(fault))
-        };
-        // A frozen server takes connections and says nothing for as long as the client has patience.
-        let late = async {
+    async fn connect(&self) -> Result<Client> {
+        let urgent = async {
             self.until(|_| self.urgent()).await;
-            self.runtime.sleep(*limit).await;
-            *limit *= 2;
-            Err(self.settings.unreachable(Fault::Timeout))
+            let connected = within(&*self.runtime, LONGEST_LIMIT, connect::at_once(&self.settings)).await;
+            connected.unwrap_or_else(|| Err(self.settings.unreachable(Fault::Timeout)))
         };
-        or(connected, late).await
+        if self.urgent() { urgent.await } else { or(connect::in_turn(&self.settings), urgent).await }
     }
 
     /// Shows the session while it is connected, until it is lost.
@@ -102,33 +97,29 @@ impl Keeper {
         let mut states = client.state_watcher();
         let mut state = states.state();
         loop {
-            match state {
+            let next = async { Some(states.changed().await) };
+            let next = match state {
                 SessionState::SyncConnected => {
                     self.set(Some(client));
-                    let discarded = self.until(|state| state.client.is_none());
-                    match or(async { Some(states.changed().await) }, async {
-                        discarded.await;
-                        None
-                    })
-                    .await
-                    {
-                        Some(next) => state = next,
-                        None => return state,
-                    }
-                }
-                SessionState::Disconnected if !self.urgent() => {
-                    self.set(None);
-                    let hurried = async {
-                        self.until(|_| self.urgent()).await;
+                    let discarded = async {
+                        self.until(|state| state.client.is_none()).await;
                         None
                     };
-                    let returned = async { within(&*self.runtime, RETURN_LIMIT, states.changed()).await };
-                    match or(returned, hurried).await {
-                        Some(next) => state = next,
-                        None => return state,
-                    }
+                    or(next, discarded).await
                 }
-                lost => return lost,
+                SessionState::Disconnected => {
+                    self.set(None);
+                    let late = async {
+                        or(self.runtime.sleep(RETURN_LIMIT), self.until(|_| self.urgent())).await;
+                        None
+                    };
+                    or(next, late).await
+                }
+                _ => None,
+            };
+            match next {
+                Some(next) => state = next,
+                None => return state,
             }
         }
     }
@@ -161,6 +152,14 @@ impl Keeper {
     /// Where ZooKeeper is, and what is where in it.
     pub(super) const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Ends when it becomes urgent.
+    async fn hurried(&self) {
+        if self.urgent() {
+            pending::<()>().await;
+        }
+        self.until(|_| self.urgent()).await;
     }
 
     fn urgent(&self) -> bool {

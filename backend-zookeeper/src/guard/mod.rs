@@ -19,6 +19,7 @@
 //! - A guard acts only on the death of the process. If the line to it is cut and the master lives on, it leaves.
 
 mod child;
+mod connect;
 mod keeper;
 mod link;
 mod master;

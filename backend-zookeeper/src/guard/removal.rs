@@ -1,6 +1,6 @@
 //! Deletes the lock node of a master that is dead.
 
-use super::keeper::{FIRST_LIMIT, Keeper};
+use super::keeper::{FIRST_LIMIT, Keeper, LONGEST_LIMIT};
 use super::orders::Hold;
 use super::time::within;
 use crate::error::Fault;
@@ -67,7 +67,7 @@ pub(super) async fn remove(
             Some(Err(fault)) => last = Some(fault),
             None => {
                 keeper.discard(&client);
-                limit *= 2;
+                limit = (limit * 2).min(LONGEST_LIMIT);
             }
         }
         runtime.sleep(PAUSE).await;

@@ -2,10 +2,10 @@
 
 use crate::coordinator;
 use crate::support::{World, candidate, within};
+use alloc::sync::Arc;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::Arc;
 use tangelo_core::Coordinator as _;
 use tangelo_core::runtime::Runtime;
 use tangelo_runtime_smol::SmolRuntime;

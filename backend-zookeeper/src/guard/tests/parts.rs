@@ -2,7 +2,6 @@
 
 use super::processes::Spec;
 use crate::GuardCommand;
-use crate::config::Settings;
 use crate::guard::{Guard, run_guard};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -11,6 +10,7 @@ use core::time::Duration;
 use futures_lite::future::or;
 use std::io::BufRead as _;
 use std::process::{Command, Stdio};
+use tangelo_core::config::{Login, ZooKeeperConfig};
 use tangelo_core::runtime::Runtime;
 use tangelo_runtime_smol::SmolRuntime;
 use tangelo_runtime_tokio::TokioRuntime;
@@ -74,6 +74,15 @@ fn play(part: impl FnOnce(Arc<dyn Runtime>) -> tangelo_core::BoxFuture<'static, 
     std::process::exit(0);
 }
 
+/// Without the haste of a real one: on a busy machine a server may be silent for a while.
+async fn connect(config: &ZooKeeperConfig) -> Client {
+    let mut connector = Client::connector().with_session_timeout(config.timeout);
+    if let Some(Login { username, password }) = &config.login {
+        connector = connector.with_auth("digest", format!("{username}:{}", password.expose()).as_bytes());
+    }
+    connector.connect(&config.server).await.unwrap()
+}
+
 /// A master as far as its guard is concerned. What it is to do comes by stdin, what it has done goes to stdout.
 async fn master(runtime: Arc<dyn Runtime>) {
     // The harness leaves a line unfinished.
@@ -108,8 +117,7 @@ async fn master(runtime: Arc<dyn Runtime>) {
         match &*command {
             // Another session with another lock node, as after the first has expired.
             "hold" | "hold-and-die" => {
-                let session =
-                    Settings::new(config.clone()).unwrap().connector().connect(&config.server).await.unwrap();
+                let session = connect(&config).await;
                 let acls = if config.login.is_some() { Acls::creator_all() } else { Acls::anyone_all() };
                 let prefix = format!("{}/lock/master-", config.path);
                 let options = CreateMode::EphemeralSequential.with_acls(acls);

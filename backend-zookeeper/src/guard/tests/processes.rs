@@ -21,6 +21,12 @@ pub(super) const fn limit() -> Duration {
     Duration::from_secs(30)
 }
 
+/// So soon a guard has done its work on however busy a machine: sooner than the session of 5 s would end by itself.
+pub(super) const SOON: Duration = Duration::from_secs(4);
+
+/// A session timeout so long that nothing ends by itself in a test.
+pub(super) const NEVER_MS: u64 = 30_000;
+
 /// A guard's command, as a master of a test is told it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Program {

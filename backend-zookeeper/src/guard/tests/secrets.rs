@@ -1,10 +1,9 @@
 //! What a guard may know and hold, and what others may see of it.
 
-use super::processes::{Master, Process, limit};
+use super::processes::{Master, NEVER_MS, Process, SOON, limit};
 use super::world::World;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
-use core::time::Duration;
 use rustix::process::Signal;
 use tangelo_services::clock;
 use tangelo_services::zookeeper::Options;
@@ -33,7 +32,7 @@ fn the_credentials_reach_the_guard_and_nobody_sees_them() {
     let denied = world.run(async { world.client().delete(&lock.path, None).await });
     assert_eq!(denied, Err(zookeeper_client::Error::NoAuth));
     // ZooKeeper does not tell those of the end of a node who must not read it: they have to look.
-    let limit = clock::now() + Duration::from_secs(2);
+    let limit = clock::now() + SOON;
     master.kill();
     world.await_gone(&lock, limit);
 }
@@ -42,7 +41,7 @@ fn the_credentials_reach_the_guard_and_nobody_sees_them() {
 fn a_guard_that_may_not_delete_says_so_at_once() {
     let world = World::new(Options::default());
     let mut spec = world.spec("tokio");
-    (spec.path, spec.timeout_ms) = ("/kept".into(), 30_000);
+    (spec.path, spec.timeout_ms) = ("/kept".into(), NEVER_MS);
     world.run(async {
         let most = Permission::CREATE | Permission::READ | Permission::WRITE;
         let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
@@ -53,7 +52,7 @@ fn a_guard_that_may_not_delete_says_so_at_once() {
     let mut master = Master::start(&spec);
     let (guard, lock) = master.lead();
     master.kill();
-    assert!(guard.ends_within(Duration::from_secs(10)));
+    assert!(guard.ends_within(4 * SOON));
     let report = world.report();
     assert!(report.starts_with("Denied: the lock node /kept/lock/master-"), "{report}");
     assert_eq!(world.owner(&lock), Some(lock.owner));

@@ -1,6 +1,6 @@
 //! What a master does for its guard, and against one that is no good.
 
-use super::processes::{Master, limit};
+use super::processes::{Master, SOON, limit};
 use super::world::World;
 use crate::GuardCommand;
 use crate::guard::Guard;
@@ -31,7 +31,7 @@ fn a_guard_that_is_killed_has_a_successor_that_knows_what_is_held() {
         let watch = world.watch(&lock);
         let killed = clock::now();
         master.kill();
-        assert!(watch.gone(killed) < Duration::from_secs(2));
+        assert!(watch.gone(killed) < SOON);
     }
 }
 
@@ -48,7 +48,7 @@ fn a_guard_that_does_not_answer_is_replaced() {
     let watch = world.watch(&lock);
     let killed = clock::now();
     master.kill();
-    assert!(watch.gone(killed) < Duration::from_secs(2));
+    assert!(watch.gone(killed) < SOON);
     assert!(next.ends_within(limit()));
 }
 

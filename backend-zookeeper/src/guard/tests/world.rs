@@ -11,7 +11,7 @@ use tangelo_runtime_tokio::TokioRuntime;
 use tangelo_services::clock;
 use tangelo_services::zookeeper::{Ensemble, Options};
 use tempfile::TempDir;
-use zookeeper_client::{Acls, Client, CreateMode, EventType, OneshotWatcher};
+use zookeeper_client::{Acls, Client, CreateMode, Error, EventType, OneshotWatcher};
 
 pub(super) struct World {
     client: Client,
@@ -30,15 +30,17 @@ impl World {
         let ensemble = Ensemble::start(nodes, options).unwrap();
         let runtime = TokioRuntime::new().unwrap();
         let client = run(&runtime, async {
-            // It outlives whatever befalls ZooKeeper in a test, and soon leaves a node that stands still.
-            let connector = Client::connector().with_session_timeout(Duration::from_secs(40));
-            let connector = connector.with_connection_timeout(Duration::from_secs(1));
-            let client = connector.connect(&ensemble.connect_string()).await.unwrap();
-            let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
-            client.mkdir("/pomelo/master/lock", &options).await.unwrap();
-            client
+            // It outlives whatever befalls ZooKeeper in a test, and soon leaves a node that stands still for another.
+            let mut connector = Client::connector().with_session_timeout(Duration::from_secs(40));
+            if nodes > 1 {
+                connector = connector.with_connection_timeout(Duration::from_secs(1));
+            }
+            connector.connect(&ensemble.connect_string()).await.unwrap()
         });
-        Self { client, ensemble, runtime, dir: TempDir::new().unwrap() }
+        let world = Self { client, ensemble, runtime, dir: TempDir::new().unwrap() };
+        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        world.ask(|| world.client.mkdir("/pomelo/master/lock", &options));
+        world
     }
 
     /// A master of this ZooKeeper.
@@ -65,15 +67,26 @@ impl World {
 
     /// Watches a lock node that is there.
     pub(super) fn watch(&self, lock: &Lock) -> Watch<'_> {
-        let (stat, watcher) = self.run(self.client.check_and_watch_stat(&lock.path)).unwrap();
+        let (stat, watcher) = self.ask(|| self.client.check_and_watch_stat(&lock.path));
         assert_eq!(stat.expect("it is there").ephemeral_owner, lock.owner);
         Watch { world: self, watcher }
     }
 
     /// Who owns the node now, if it is there.
     pub(super) fn owner(&self, lock: &Lock) -> Option<i64> {
-        let stat = self.run(self.client.check_stat(&lock.path)).unwrap();
+        let stat = self.ask(|| self.client.check_stat(&lock.path));
         stat.map(|stat| stat.ephemeral_owner)
+    }
+
+    /// Asks again if the connection was lost: on a busy machine, or by a test's doing.
+    fn ask<T: Send, F: Future<Output = Result<T, Error>> + Send>(&self, question: impl Fn() -> F) -> T {
+        let deadline = clock::now() + limit();
+        loop {
+            match self.run(question()) {
+                Ok(answer) => return answer,
+                Err(e) => assert!(clock::now() < deadline, "ZooKeeper cannot be asked: {e}"),
+            }
+        }
     }
 
     /// Waits until the node is gone, by looking.
