@@ -42,7 +42,8 @@ pub(super) fn start(cli: &Cli, plan: Plan, args: &StartArgs) -> Result<()> {
     let patience = patience(&context, &config);
     let console = Console::new(context, config, &secret, None)?;
     let (logged, since) = (tail::length(&log), Instant::now());
-    let Begun { row, process, supervisor } = begin(&console, spec, &log, patience)?;
+    let supervisor = parts::supervisor(Arc::clone(&console.context.runtime));
+    let Begun { row, process, supervisor } = begin(&console, supervisor, spec, &log, patience)?;
     if row.role == MasterRole::Standby {
         return standing_by(&console, &row);
     }
@@ -82,9 +83,14 @@ pub(super) struct Begun {
 }
 
 /// Starts a master and waits until it leads or stands by; one that does neither is not left behind.
-pub(super) fn begin(console: &Console, spec: LaunchSpec, log: &Path, patience: Duration) -> Result<Begun> {
+pub(super) fn begin(
+    console: &Console,
+    supervisor: Arc<dyn Supervisor>,
+    spec: LaunchSpec,
+    log: &Path,
+    patience: Duration,
+) -> Result<Begun> {
     let runtime = &console.context.runtime;
-    let supervisor = parts::supervisor(Arc::clone(runtime));
     let logged = tail::length(log);
     let process = console.context.block_on(supervisor.launch(spec))?;
     let row = console.context.block_on(async {
@@ -109,31 +115,32 @@ fn launch_spec(cli: &Cli, plan: &Plan, args: &StartArgs) -> Result<LaunchSpec> {
         }
     }
     let master = &plan.config.master;
-    spec(cli, &plan.context.dir, "start", (&master.id, &master.host), argv)
+    let place = (own_file()?, &*plan.context.dir);
+    Ok(spec(cli, place, "start", (&master.id, &master.host), argv))
 }
 
-/// What runs `command` as the master `id` on `host` in the background.
+/// What runs `command` as the master `id` on `host` in the background, with the program and directory there.
 pub(super) fn spec(
     cli: &Cli,
-    dir: &Path,
+    (program, dir): (String, &Path),
     command: &str,
     (id, host): (&str, &str),
     more: Vec<String>,
-) -> Result<LaunchSpec> {
+) -> LaunchSpec {
     let mut args: Vec<String> =
         [command, "--env", &cli.env, "--log-format", cli.log_format.as_str(), "--dir"]
             .map(String::from)
             .into();
     args.push(dir.to_string_lossy().into_owned());
     args.extend(more);
-    Ok(LaunchSpec {
+    LaunchSpec {
         host: host.into(),
-        program: own_file()?,
+        program,
         args,
         env: vec![(ID_VARIABLE.into(), id.into())],
         log: Some(log_spec(dir, id)),
         cpus: None,
-    })
+    }
 }
 
 /// Waits until the new master leads or is linked to the leader, as the leader itself lists it.
@@ -142,7 +149,8 @@ async fn role(console: &Console, process: &ProcessRef) -> Result<MasterRow> {
         // Before somebody leads there is nobody to ask.
         if find::leader(&console.context).await?.is_some()
             && let Ok(listing) = console.listing().await
-            && let Some(row) = listing.masters.into_iter().find(|row| row.pid == process.pid)
+            && let Some(row) =
+                listing.masters.into_iter().find(|row| row.pid == process.pid && row.host == process.host)
         {
             return Ok(row);
         }

@@ -7,17 +7,23 @@ use super::console::Console;
 use super::tail;
 use crate::config::{load_master, load_masterha, secret};
 use crate::context::Context;
+use crate::parts;
+use crate::program::own_file;
+use crate::remote::{Authority, HostSupervisor, Reach};
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 use core::time::Duration;
 use tangelo_core::config::StandbyDef;
 use tangelo_core::wire::MasterRole;
-use tangelo_core::{Error, ErrorKind, Result};
+use tangelo_core::{Error, ErrorKind, Instant, Result};
 
 pub(super) fn masterha(cli: &Cli, context: Context) -> Result<()> {
     let config = load_master(&context.dir, &cli.env)?;
     let standbys = load_masterha(&context.dir, &cli.env)?;
     let secret = secret::obtain(&context.dir, &config)?;
     let patience = background::patience(&context, &config);
+    let own_program = own_file()?;
+    let reach = Reach::new(&config.master.ssh, &context.dir, &own_program);
     let names = names(&config.master.id, &standbys);
     let console = Console::new(context, config, &secret, None)?;
     let living = console.context.block_on(living(&console.context))?;
@@ -28,7 +34,8 @@ pub(super) fn masterha(cli: &Cli, context: Context) -> Result<()> {
             say(&format!("{id} at {address} lives already"));
             continue;
         }
-        match start(cli, &console, def, &id, patience) {
+        let start = Start { cli, console: &console, reach: &reach, own_program: &own_program, patience };
+        match start.master(def, &id) {
             Ok(line) => say(&line),
             Err(error) => {
                 say(&format!("{id} at {address} has not started: {error}"));
@@ -44,21 +51,42 @@ pub(super) fn masterha(cli: &Cli, context: Context) -> Result<()> {
     Err(Error::new(ErrorKind::Unavailable, message))
 }
 
-fn start(cli: &Cli, console: &Console, def: &StandbyDef, id: &str, patience: Duration) -> Result<String> {
-    let StandbyDef { host, port, priority, .. } = def;
-    let mut args: Vec<String> = vec!["--host".into(), host.clone(), "--port".into(), port.to_string()];
-    if let Some(priority) = priority {
-        args.extend(["--priority".into(), priority.to_string()]);
+/// What it takes to start one.
+struct Start<'a> {
+    cli: &'a Cli,
+    console: &'a Console,
+    reach: &'a Reach,
+    own_program: &'a str,
+    patience: Duration,
+}
+
+impl Start<'_> {
+    /// Starts a master where it belongs, and says what it does.
+    fn master(&self, def: &StandbyDef, id: &str) -> Result<String> {
+        let Context { runtime, dir, .. } = &self.console.context;
+        let StandbyDef { host, port, priority, .. } = def;
+        let mut args: Vec<String> = vec!["--host".into(), host.clone(), "--port".into(), port.to_string()];
+        if let Some(priority) = priority {
+            args.extend(["--priority".into(), priority.to_string()]);
+        }
+        let until = Authority::Until(Instant::now() + self.patience * 2);
+        let local = parts::supervisor(Arc::clone(runtime));
+        let supervisor = HostSupervisor::new(runtime, local, self.reach.clone(), until);
+        let here = self.console.context.block_on(supervisor.is_here(host));
+        let place = if here {
+            (self.own_program.to_owned(), &**dir)
+        } else {
+            (self.reach.program.clone(), &*self.reach.dir)
+        };
+        let log = tail::log_of(place.1, id);
+        let spec = background::spec(self.cli, place, "master", (id, host), args);
+        let begun = background::begin(self.console, Arc::new(supervisor), spec, &log, self.patience)?;
+        let role = match begun.row.role {
+            MasterRole::Leader => "leads",
+            MasterRole::Standby => "stands by",
+        };
+        Ok(format!("{id} at {host}:{port} {role} (pid {}, log {})", begun.row.pid, log.display()))
     }
-    let dir = &console.context.dir;
-    let spec = background::spec(cli, dir, "master", (id, host), args)?;
-    let log = tail::log_of(dir, id);
-    let row = background::begin(console, spec, &log, patience)?.row;
-    let role = match row.role {
-        MasterRole::Leader => "leads",
-        MasterRole::Standby => "stands by",
-    };
-    Ok(format!("{id} at {host}:{port} {role} (pid {}, log {})", row.pid, log.display()))
 }
 
 /// The addresses of the masters that live.

@@ -211,6 +211,7 @@ impl Cluster {
     }
 
     /// The guard of this master.
+    #[cfg(feature = "coordinator-zookeeper")]
     #[track_caller]
     pub(crate) fn guard_of(&self, master: u32) -> u32 {
         let found = within(DEADLINE, || {
