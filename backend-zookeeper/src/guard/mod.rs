@@ -17,6 +17,7 @@
 //! - What the master has held before stays in the orders until it is [released](Guard::release): an old node belongs to an
 //!   old session of this same process, so it must go with it too, and it might still be the one that is published.
 //! - A guard acts only on the death of the process. If the line to it is cut and the master lives on, it leaves.
+//! - What ends both at once (the machine, a container, a control group) leaves it to the session.
 
 mod child;
 mod connect;
@@ -27,6 +28,7 @@ mod orders;
 mod pace;
 mod removal;
 mod run;
+mod shared;
 mod supervise;
 mod time;
 
@@ -38,7 +40,8 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use orders::Hold;
 use pace::Pace;
-use supervise::{Shared, supervise};
+use shared::Shared;
+use supervise::supervise;
 use tangelo_core::config::ZooKeeperConfig;
 use tangelo_core::runtime::Runtime;
 

@@ -2,116 +2,21 @@
 
 use super::child::{Child, Event};
 use super::link;
-use super::orders::{Answer, Assignment, Hold, Order, parse};
+use super::orders::{Answer, Assignment, parse};
 use super::pace::Pace;
+use super::shared::Shared;
 use super::time::jittered;
 use crate::GuardCommand;
-use crate::sync::Mutex;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::time::Duration;
 use futures_lite::future::or;
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
-use std::sync::MutexGuard;
 use tangelo_core::Instant;
 use tangelo_core::config::ZooKeeperConfig;
 use tangelo_core::local::process_ref;
 use tangelo_core::runtime::Runtime;
-
-/// How many lock nodes are remembered: the present one, and those of sessions that ended lately.
-const HOLDS: usize = 4;
-
-/// What the handle and the supervising task have in common.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    state: Mutex<State>,
-    changed: event_listener::Event,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    holds: Vec<Hold>,
-    /// Of the last order.
-    number: u64,
-    /// To the guard that runs; none while it is being replaced.
-    line: Option<UnixStream>,
-    closed: bool,
-    /// The guard that runs, as far as it has answered: its pid and whether it has a session.
-    seen: Option<(u32, bool)>,
-}
-
-impl Shared {
-    pub(super) fn hold(&self, hold: Hold) {
-        let mut state = self.state();
-        state.holds.retain(|held| *held != hold);
-        if state.holds.len() == HOLDS {
-            state.holds.remove(0);
-        }
-        state.holds.push(hold);
-        self.order(&mut state);
-    }
-
-    pub(super) fn release(&self) {
-        let mut state = self.state();
-        state.holds.clear();
-        self.order(&mut state);
-    }
-
-    pub(super) fn close(&self) {
-        self.state().closed = true;
-        self.changed.notify(usize::MAX);
-    }
-
-    /// Writes an order from right here, so that it is the kernel's before the caller goes on.
-    fn order(&self, state: &mut State) -> u64 {
-        state.number += 1;
-        let order = Order { number: state.number, holds: state.holds.clone() };
-        if state.line.as_ref().is_some_and(|line| link::send(line, &order).is_err()) {
-            // It does not read, or is dead: the task replaces it.
-            state.line = None;
-            self.changed.notify(usize::MAX);
-        }
-        state.number
-    }
-
-    /// Whether the guard that runs is still the one to talk to.
-    async fn cut_off(&self) {
-        self.until(|state| state.closed || state.line.is_none()).await;
-    }
-
-    async fn closed(&self) {
-        self.until(|state| state.closed).await;
-    }
-
-    async fn until(&self, condition: impl Fn(&State) -> bool) {
-        loop {
-            let changed = self.changed.listen();
-            if condition(&self.state()) {
-                return;
-            }
-            changed.await;
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
-    /// Whether there is a guard that was told whom to guard, whether or not it has begun to run.
-    #[cfg(test)]
-    pub(super) fn told(&self) -> bool {
-        self.state().line.is_some()
-    }
-
-    /// The guard that runs and has a session; `None` while there is none.
-    #[cfg(test)]
-    pub(super) fn ready(&self) -> Option<u32> {
-        self.state().seen.filter(|(_, connected)| *connected).map(|(pid, _)| pid)
-    }
-}
 
 /// Keeps a guard until the handle is gone.
 pub(super) async fn supervise(
@@ -285,5 +190,22 @@ fn ended(pid: u32, status: Option<std::process::ExitStatus>) -> String {
     match status {
         Some(status) => format!("the guard (pid {pid}) has ended: {status}"),
         None => format!("the guard (pid {pid}) has ended"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_from_none_to_the_longest() {
+        let pace = Pace::default();
+        assert_eq!(pause(pace, 1), Duration::ZERO);
+        let mut usual = pace.shortest;
+        for failures in 2..100 {
+            let pause = pause(pace, failures);
+            assert!((usual / 2..=usual).contains(&pause), "{failures}: {pause:?}");
+            usual = (usual * 2).min(pace.longest);
+        }
     }
 }
