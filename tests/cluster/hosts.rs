@@ -28,6 +28,7 @@ trials![
     a_host_that_comes_late_is_used_when_it_is_there,
     a_kill_does_not_wait_for_ever_for_a_host_that_is_away,
     a_cpu_that_another_host_does_not_allow_is_an_error_in_the_list,
+    masterha_starts_a_master_on_another_host,
 ];
 
 /// The cluster, and the world that it lives in: dropped in this order.
@@ -481,5 +482,26 @@ fn a_cpu_that_another_host_does_not_allow_is_an_error_in_the_list() {
     let list = world.cluster.list();
     let detail = &list.server("far").detail;
     assert!(detail.contains("may use") && detail.contains(&beyond.to_string()), "{detail}");
+    world.end();
+}
+
+fn masterha_starts_a_master_on_another_host() {
+    let world = World::new(1, json!({"chat": [{"id": "chat-1", "host": 0, "auto-restart": true}]}));
+    let leader = world.cluster.start();
+    let there = world.network.hosts()[0].address().to_string();
+    let def = |host: &str| json!({"masterha": [{"id": "master-2", "host": host, "port": 3006}]}).to_string();
+    world.cluster.write("config/masterha.json", &def(&there));
+    let said = world.cluster.cli(&["masterha"]);
+    // A warning about the mode of master.json, which holds the secret, comes with it.
+    let expected = format!("master-2 at {there}:3006 stands by (pid ");
+    assert!(said.code == Some(0) && said.out.starts_with(&expected), "{said:?}");
+    let list = world.cluster.wait_for("it is in the list", |list| list.standbys().len() == 1);
+    let standby = list.standbys()[0].pid;
+    assert!(world.runs_on(0, standby));
+    let (lives, ssh) = (list.lives(), world.ssh());
+    signal(leader.pid(), Signal::KILL);
+    let list = world.cluster.wait_for("it leads", |list| list.leader().pid == standby && list.all_up());
+    assert_eq!(list.lives(), lives);
+    world.forgotten(&ssh);
     world.end();
 }
