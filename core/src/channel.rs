@@ -4,11 +4,16 @@
 mod custom;
 mod manager;
 mod names;
+mod push;
 
 #[cfg(feature = "std")]
 pub use custom::{CustomManager, ManagerContext};
 pub use manager::{Capability, ChannelManager, MAX_PAGE};
 pub use names::{MAX_INCARNATION, MAX_NAME, check_change, check_frontend, check_name};
+pub use push::{
+    PushError, PushFailure, PushInput, PushLookUp, PushMessage, PushOptions, PushPlan, PushRefusal,
+    PushReply, PushReport, PushRequest, PushSink, PushTarget,
+};
 
 use crate::config::Incarnation;
 use alloc::string::String;

@@ -1,0 +1,40 @@
+//! What a frontend does with a push.
+
+use super::PushError;
+use core::fmt::Debug;
+
+/// A message on its way to clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PushMessage<'a> {
+    /// What clients know it by, such as `onChat`.
+    pub route: &'a str,
+    /// The message itself.
+    pub body: &'a [u8],
+}
+
+/// Hands messages to the clients of this frontend.
+///
+/// # Contract
+///
+/// - It never blocks: a user whose queue is full has failed, and does not hold up the others.
+/// - Every user that it is given and does not report as failed counts as delivered.
+/// - It may call the channel services; no lock of theirs is held meanwhile.
+pub trait PushSink: Debug + Send + Sync {
+    /// Hands `message` to each of `users`, and tells `failed` of each that it cannot reach. What is
+    /// the same for all of them is best done once, before the first.
+    ///
+    /// A large channel comes in several calls.
+    fn push(
+        &self,
+        message: PushMessage<'_>,
+        users: &mut dyn Iterator<Item = &str>,
+        failed: &mut dyn FnMut(&str, PushError),
+    );
+
+    /// Whether a user has a session here: whoever has none is not put into a channel at this
+    /// frontend. Default: everybody has.
+    fn has_session(&self, uid: &str) -> bool {
+        let _ = uid;
+        true
+    }
+}
