@@ -31,6 +31,8 @@ use table::Outcome;
 const HEAL_LIMIT: Duration = Duration::from_secs(60);
 /// So many other servers are hit before one is hit again.
 const SPARED: usize = 6;
+/// The app whose servers do nothing but live.
+const APP: &str = "bench_server";
 const NEEDS: [Need; 2] = [ZOOKEEPER, NETWORK];
 
 /// Kills, freezes and cuts off the parts of a cluster, and verifies its laws
@@ -68,31 +70,34 @@ enum Runtime {
 /// If a law did not hold, or the cluster did not heal.
 pub(crate) fn run(args: &Args) -> Result<bool> {
     install::ensure(&NEEDS)?;
-    if let Some(status) = Network::entered()? {
-        return Ok(status.success());
-    }
+    let dir = match network::inside() {
+        Some(dir) => dir,
+        None => {
+            let dir = made_dir()?;
+            // In a network of one's own cargo could download nothing.
+            build(args.runtime, &dir)?;
+            if let Some(status) = Network::entered(&dir)? {
+                return Ok(status.success());
+            }
+            println!("this system allows no network of one's own: no master is cut from its servers");
+            dir
+        }
+    };
     let network = Network::here()?;
-    if !network.can_cut() {
-        println!("this system allows no network of one's own: no master is cut from its servers");
-    }
-    let dir =
-        repo::target().join("chaos").join(format!("{}-{}", std::process::id(), clock::now().as_nanos()));
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let app = app(args.runtime, &dir)?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("seed {seed}; logs in {}", dir.display());
-    let field =
-        Field::start(&app, &dir, args.masters, network).with_context(|| format!("see {}", dir.display()))?;
+    let deck = Deck::new(|fault| {
+        let possible = network.can_cut() || fault != Fault::CutLeaderFromServers;
+        possible && fault.masters() <= usize::from(args.masters) && fault.to_string().contains(&args.only)
+    })?;
+    let field = Field::start(&dir.join(APP), &dir, args.masters, network);
     let mut chaos = Chaos {
+        field: field.with_context(|| format!("see {}", dir.display()))?,
         logs: Logs::of(&dir),
-        deck: Deck::new(|fault| {
-            let possible = network.can_cut() || fault != Fault::CutLeaderFromServers;
-            possible && fault.masters() <= usize::from(args.masters) && fault.to_string().contains(&args.only)
-        })?,
+        deck,
         random: Rng::with_seed(seed),
         outcomes: Vec::new(),
         spared: Vec::new(),
-        field,
     };
     let ended = chaos.rounds(args.rounds);
     println!("{}", table::table(&chaos.outcomes));
@@ -109,10 +114,17 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     Ok(true)
 }
 
-/// Builds the app, and gives a copy of it that no other build replaces.
-fn app(runtime: Runtime, dir: &Path) -> Result<PathBuf> {
+fn made_dir() -> Result<PathBuf> {
+    let name = format!("{}-{}", std::process::id(), clock::now().as_nanos());
+    let dir = repo::target().join("chaos").join(name);
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    Ok(dir)
+}
+
+/// Builds the app, and puts a copy that no other build replaces into `dir`.
+fn build(runtime: Runtime, dir: &Path) -> Result<()> {
     println!("building");
-    let mut build = processes::cargo(&["build", "-p", "tangelo", "--example", "bench_server"]);
+    let mut build = processes::cargo(&["build", "-p", "tangelo", "--example", APP]);
     match runtime {
         Runtime::Tokio => build.args(["--features", "coordinator-zookeeper"]),
         Runtime::Smol => build.args([
@@ -122,10 +134,9 @@ fn app(runtime: Runtime, dir: &Path) -> Result<PathBuf> {
         ]),
     };
     run::must(&mut build, &dir.join("build.log"), Duration::from_secs(1200))?;
-    let app = dir.join("bench_server");
-    std::fs::copy(repo::target().join("debug/examples/bench_server"), &app)
-        .context("the app that was built")?;
-    Ok(app)
+    let built = repo::target().join("debug/examples").join(APP);
+    std::fs::copy(&built, dir.join(APP)).with_context(|| format!("cannot copy {}", built.display()))?;
+    Ok(())
 }
 
 struct Chaos {

@@ -3,10 +3,16 @@
 use crate::{processes, run};
 use anyhow::{Context as _, Result};
 use core::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-/// Tells the second process that it runs in a network of its own.
+/// Tells the second process that it runs in a network of its own, and the directory of the run.
 const OWN: &str = "TANGELO_XTASK_OWN_NETWORK";
+
+/// The directory of the run, if this process was started in a network of its own.
+pub(super) fn inside() -> Option<PathBuf> {
+    std::env::var_os(OWN).map(PathBuf::from)
+}
 
 /// What cuts links between a master and its servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +24,9 @@ pub(super) enum Network {
 }
 
 impl Network {
-    /// Runs this very command again in a network of its own, if the system lets us; gives how it ended.
-    /// None if this is that second run, or there can be none.
-    pub(super) fn entered() -> Result<Option<ExitStatus>> {
-        if std::env::var_os(OWN).is_some() {
-            return Ok(None);
-        }
+    /// Runs this very command again in a network of its own, with `dir`; gives how it ended. None if
+    /// the system does not allow it.
+    pub(super) fn entered(dir: &Path) -> Result<Option<ExitStatus>> {
         // An ordinary user needs a user namespace for it, which some systems refuse.
         let privileged = rustix::process::geteuid().is_root();
         let unshare: &[&str] = if privileged { &["--net"] } else { &["--map-root-user", "--net"] };
@@ -34,13 +37,13 @@ impl Network {
         }
         let mut again = processes::command("unshare");
         again.args(unshare).arg("--").arg(std::env::current_exe().context("this program's file")?);
-        again.args(std::env::args_os().skip(1)).env(OWN, "yes");
+        again.args(std::env::args_os().skip(1)).env(OWN, dir);
         Ok(Some(again.status().context("cannot run unshare (Debian package util-linux)")?))
     }
 
     /// The network that this process runs in, made ready.
     pub(super) fn here() -> Result<Self> {
-        if std::env::var_os(OWN).is_none() {
+        if inside().is_none() {
             return Ok(Self::Shared);
         }
         ip(&["link", "set", "lo", "up"])?;
