@@ -74,7 +74,10 @@ impl Program {
             }
             // Without a command line a process is what it was launched for, or else it starts the cluster.
             if Launch::is_ordered() {
-                exit(Launch::from_environment().and_then(|launch| serve(&self.ordered_dir(), launch, configure)));
+                exit(
+                    Launch::from_environment()
+                        .and_then(|launch| serve(&self.ordered_dir(), launch, configure)),
+                );
             }
             let env = std::env::var("TANGELO_ENV").unwrap_or_else(|_| "development".into());
             let started = Context::of_master(&self.dir, &env, configure)
