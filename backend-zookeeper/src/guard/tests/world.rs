@@ -67,14 +67,22 @@ impl World {
 
     /// Watches a lock node that is there.
     pub(super) fn watch(&self, lock: &Lock) -> Watch<'_> {
-        let (stat, watcher) = self.ask(|| self.client.check_and_watch_stat(&lock.path));
+        let (stat, watcher) = self.ask(|| async {
+            // The node that it is connected to may lag behind.
+            self.client.sync(&lock.path).await?;
+            self.client.check_and_watch_stat(&lock.path).await
+        });
         assert_eq!(stat.expect("it is there").ephemeral_owner, lock.owner);
         Watch { world: self, watcher }
     }
 
     /// Who owns the node now, if it is there.
     pub(super) fn owner(&self, lock: &Lock) -> Option<i64> {
-        let stat = self.ask(|| self.client.check_stat(&lock.path));
+        let stat = self.ask(|| async {
+            // The node that it is connected to may lag behind.
+            self.client.sync(&lock.path).await?;
+            self.client.check_stat(&lock.path).await
+        });
         stat.map(|stat| stat.ephemeral_owner)
     }
 
