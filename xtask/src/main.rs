@@ -10,6 +10,7 @@ mod matrix;
 mod processes;
 mod repo;
 mod run;
+mod section;
 mod services;
 
 use clap::{Parser, Subcommand};

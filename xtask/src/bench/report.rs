@@ -2,7 +2,7 @@
 
 use crate::bench::stats::Summary;
 use crate::machine::Machine;
-use crate::repo;
+use crate::section;
 use anyhow::{Context as _, Result};
 use comfy_table::{CellAlignment, Table, presets};
 use core::fmt::Write as _;
@@ -199,11 +199,7 @@ impl Report {
 
     /// Replaces the section `name` of docs/benchmarks.md.
     pub(crate) fn write_section(&self, name: &str) -> Result<()> {
-        let file = repo::root().join("docs/benchmarks.md");
-        let document =
-            std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let document = with_section(&document, name, &self.markdown()?)?;
-        std::fs::write(&file, document).with_context(|| format!("cannot write {}", file.display()))
+        section::write("benchmarks.md", "bench", name, &self.markdown()?)
     }
 }
 
@@ -243,26 +239,9 @@ fn markdown_table(
     Ok(())
 }
 
-/// `document` with `text` between the two marks of section `name`.
-fn with_section(document: &str, name: &str, text: &str) -> Result<String> {
-    let (begin, end) = (format!("<!-- bench:{name}:begin -->"), format!("<!-- bench:{name}:end -->"));
-    let parts =
-        document.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
-    let (before, after) = parts.with_context(|| format!("the document lacks `{begin}` … `{end}`"))?;
-    Ok(format!("{before}{begin}\n{}\n{end}{after}", text.trim_end()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_section_is_replaced_and_the_rest_stays() {
-        let document = "a\n<!-- bench:x:begin -->\nold\n<!-- bench:x:end -->\nb\n";
-        let new = with_section(document, "x", "new\n").expect("marks");
-        assert_eq!(new, "a\n<!-- bench:x:begin -->\nnew\n<!-- bench:x:end -->\nb\n");
-        assert!(with_section(document, "y", "new").is_err());
-    }
 
     #[test]
     fn figures() {

@@ -13,8 +13,9 @@ mod strike;
 mod table;
 
 use crate::install::{self, Need};
+use crate::machine::Machine;
 use crate::services::{NETWORK, ZOOKEEPER};
-use crate::{clock, processes, repo, run};
+use crate::{clock, processes, repo, run, section};
 use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use core::time::Duration;
@@ -33,13 +34,15 @@ const HEAL_LIMIT: Duration = Duration::from_secs(60);
 const SPARED: usize = 6;
 /// The app whose servers do nothing but live.
 const APP: &str = "bench_server";
+/// A run of so many rounds says enough to be written down.
+const ALL_ROUNDS: usize = 200;
 const NEEDS: [Need; 2] = [ZOOKEEPER, NETWORK];
 
 /// Kills, freezes and cuts off the parts of a cluster, and verifies its laws
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// How many faults
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = ALL_ROUNDS)]
     rounds: usize,
     /// What faults, in which order and for how long; the system's own timing stays its own
     #[arg(long)]
@@ -64,6 +67,15 @@ enum Runtime {
     Smol,
 }
 
+impl Runtime {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Tokio => "tokio",
+            Self::Smol => "smol",
+        }
+    }
+}
+
 /// Runs it; false if it runs in a network of its own and failed there, which has been told.
 ///
 /// # Errors
@@ -84,6 +96,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         }
     };
     let network = Network::here()?;
+    let machine = Machine::here();
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     println!("seed {seed}; logs in {}", dir.display());
     let deck = Deck::new(|fault| {
@@ -106,6 +119,20 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     ended.with_context(place)?;
     ensure!(violations == 0, place());
     chaos.field.stop().with_context(place)?;
+    if args.rounds >= ALL_ROUNDS && args.only.is_empty() {
+        let Machine { cpu, cores, memory_mib, kernel, system, busy_percent, date, revision, .. } = machine;
+        let name = args.runtime.name();
+        let text = format!(
+            "`cargo xtask chaos --rounds {} --seed {seed} --masters {} --runtime {name}` on {date} at revision {revision}. \
+             Machine: {cpu}, {cores} cores, {memory_mib} MiB, {system}, kernel {kernel}, {busy_percent:.0} % busy with \
+             other things before the run.\n\n{}",
+            args.rounds,
+            args.masters,
+            table::markdown(&chaos.outcomes)
+        );
+        section::write("chaos.md", "chaos", name, &text)?;
+        println!("written to docs/chaos.md");
+    }
     drop(chaos);
     if !args.keep_logs {
         // What stays is below the target directory, and does no harm.

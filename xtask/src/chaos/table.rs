@@ -16,29 +16,43 @@ pub(super) struct Outcome {
     pub(super) violations: usize,
 }
 
-/// A row for each fault that was dealt, and one for all.
+const HEADER: [&str; 7] = [
+    "fault",
+    "rounds",
+    "next leader after, s: median",
+    "max",
+    "healed after its end, s: median",
+    "max",
+    "violations",
+];
+
+/// For people.
 pub(super) fn table(outcomes: &[Outcome]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_FULL_CONDENSED).set_header([
-        "fault",
-        "rounds",
-        "next leader after, s: median",
-        "max",
-        "healed after its end, s: median",
-        "max",
-        "violations",
-    ]);
-    for fault in ALL {
-        let of: Vec<_> = outcomes.iter().filter(|outcome| outcome.fault == fault).collect();
-        if !of.is_empty() {
-            table.add_row(row(fault.to_string(), &of));
-        }
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_header(HEADER);
+    for row in rows(outcomes) {
+        table.add_row(row);
     }
-    table.add_row(row("all".to_owned(), &outcomes.iter().collect::<Vec<_>>()));
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
+}
+
+/// For the documentation.
+pub(super) fn markdown(outcomes: &[Outcome]) -> String {
+    let line = |row: &[String; 7]| format!("| {} |\n", row.join(" | "));
+    let head = line(&HEADER.map(str::to_owned));
+    let rows: String = rows(outcomes).iter().map(line).collect();
+    format!("{head}|---|{}\n{rows}", "---:|".repeat(HEADER.len() - 1))
+}
+
+/// A row for each fault that was dealt, and one for all.
+fn rows(outcomes: &[Outcome]) -> Vec<[String; 7]> {
+    let of = |fault| outcomes.iter().filter(|outcome| outcome.fault == fault).collect::<Vec<_>>();
+    let dealt = ALL.iter().map(|&fault| (fault, of(fault))).filter(|(_, of)| !of.is_empty());
+    let all = row("all".to_owned(), &outcomes.iter().collect::<Vec<_>>());
+    dealt.map(|(fault, of)| row(fault.to_string(), &of)).chain([all]).collect()
 }
 
 fn row(what: String, outcomes: &[&Outcome]) -> [String; 7] {
@@ -53,4 +67,31 @@ fn row(what: String, outcomes: &[&Outcome]) -> [String; 7] {
     let (healed, longest_healed) = times(|outcome| outcome.healed);
     let violations: usize = outcomes.iter().map(|outcome| outcome.violations).sum();
     [what, outcomes.len().to_string(), reign, longest_reign, healed, longest_healed, violations.to_string()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_for_each_fault_that_was_dealt_and_one_for_all() {
+        let outcome = |fault, ms: u64| Outcome {
+            fault,
+            next_reign: None,
+            healed: Some(Duration::from_millis(ms)),
+            violations: 1,
+        };
+        let outcomes =
+            [outcome(Fault::KillServer, 100), outcome(Fault::HandOver, 300), outcome(Fault::KillServer, 200)];
+        let text = markdown(&outcomes);
+        let rows: Vec<_> = text.lines().skip(2).collect();
+        assert_eq!(
+            rows,
+            [
+                "| server killed | 2 | - | - | 0.150 | 0.200 | 2 |",
+                "| handover | 1 | - | - | 0.300 | 0.300 | 1 |",
+                "| all | 3 | - | - | 0.200 | 0.300 | 3 |",
+            ]
+        );
+    }
 }
