@@ -25,7 +25,7 @@ const URGENT_PAUSE: Duration = Duration::from_millis(50);
 /// pauses grow without bound, and this session has nothing to lose.
 const RETURN_LIMIT: Duration = Duration::from_secs(1);
 /// How long an attempt may take that is urgent: at first, and at last.
-pub(super) const FIRST_LIMIT: Duration = Duration::from_millis(500);
+pub(super) const FIRST_LIMIT: Duration = Duration::from_millis(200);
 pub(super) const LONGEST_LIMIT: Duration = Duration::from_secs(2);
 /// Closing a session takes a round trip and a write.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
