@@ -4,6 +4,7 @@ use super::history::{History, Said};
 use super::look::{self, Server};
 use super::network::Network;
 use super::place::{Common, Place, SESSION};
+use super::pulse::Pulse;
 use crate::bench::cluster::free_ports;
 use crate::clock;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ pub(super) struct Field {
     // Masters end before what they stand on.
     pub(super) places: Vec<Place>,
     pub(super) history: History,
+    pub(super) pulse: Pulse,
     pub(super) ensemble: Ensemble,
     pub(super) network: Network,
     app: PathBuf,
@@ -74,16 +76,18 @@ impl Field {
     pub(super) fn start(app: &Path, dir: &Path, masters: u8, network: Network) -> Result<Self> {
         // 300 ms divide the session into ten: it expires at the end of a tick.
         let tick = SESSION / 10;
-        let options = Options { tick, dir: Some(dir.join("zookeeper")), ..Options::default() };
+        // Only processes are killed, so what is written need not reach the disk, which others may keep busy.
+        let options = Options { tick, sync: false, dir: Some(dir.join("zookeeper")), ..Options::default() };
         let ensemble = Ensemble::start(NODES, options)?;
         let ports = free_ports(SERVERS + 1)?;
         let (port, servers) = ports.split_first().context("no ports")?;
         let secret = format!("{:032x}", fastrand::u128(..));
         let common = Common { app, dir, ensemble: &ensemble, servers, port: *port, secret: &secret };
         let places = (1..=masters).map(|number| Place::new(number, &common)).collect::<Result<_>>()?;
-        let nodes = (0..NODES).map(|node| ensemble.address(node)).collect();
+        let nodes: Vec<_> = (0..NODES).map(|node| ensemble.address(node)).collect();
         let mut field = Self {
             places,
+            pulse: Pulse::of(&nodes),
             history: History::of(ZNODE, nodes),
             ensemble,
             network,

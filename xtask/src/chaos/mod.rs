@@ -9,6 +9,7 @@ mod logs;
 mod look;
 mod network;
 mod place;
+mod pulse;
 mod strike;
 mod table;
 
@@ -20,7 +21,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use core::time::Duration;
 use fastrand::Rng;
-use fault::{Deck, Fault};
+use fault::{Deck, Fault, Leadership};
 use field::{Field, Whole};
 use logs::Logs;
 use network::Network;
@@ -206,7 +207,17 @@ impl Chaos {
         let time = clock::now().saturating_sub(struck.ended);
         violations.extend(struck.violations.iter().cloned());
         if let Ok(after) = &healed {
-            violations.extend(laws::violations(fault, &struck, &before, after, next_reign));
+            let silence = self.field.pulse.longest_silence(struck.began);
+            let expected = match fault.leadership() {
+                Leadership::Stays if pulse::is_costly(silence) => {
+                    println!(
+                        "     ZooKeeper itself was silent for {silence:.2?}: its leader may have changed"
+                    );
+                    Leadership::Open
+                }
+                expected => expected,
+            };
+            violations.extend(laws::violations(fault, expected, &struck, &before, after, next_reign));
         } else {
             violations.push(format!("not healed within {} s", HEAL_LIMIT.as_secs()));
         }
