@@ -180,25 +180,35 @@ impl Names {
 
     /// Removes all that bears these names, with the processes that run there.
     fn remove(self) {
-        let ours = format!("tangelo-{}-", self.0);
-        let all = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();
-        let names = all.filter_map(|entry| entry.file_name().into_string().ok());
-        for namespace in names.filter(|name| name.starts_with(&ours)) {
-            if let Err(e) = empty(&namespace) {
+        let (ours, cables) = (format!("tangelo-{}-", self.0), format!("tgl{}v", self.0));
+        let namespaces = named(Path::new("/run/netns"), &ours);
+        for namespace in &namespaces {
+            if let Err(e) = empty(namespace) {
                 eprintln!("warning: network namespace {namespace}: {e:#}");
             }
-            // The kernel removes both ends of its cable with it.
-            if let Err(e) = ip(&["netns", "delete", &namespace]) {
+        }
+        // The kernel would remove them with the namespaces, but in its own time: the names would be taken.
+        for link in named(Path::new("/sys/class/net"), &cables).into_iter().chain([self.bridge()]) {
+            let deleted = ip(&["link", "delete", &link]);
+            if let Err(e) = deleted
+                && Path::new("/sys/class/net").join(&link).exists()
+            {
                 eprintln!("warning: {e:#}");
             }
         }
-        let bridge = self.bridge();
-        if Path::new("/sys/class/net").join(&bridge).exists()
-            && let Err(e) = ip(&["link", "delete", &bridge])
-        {
-            eprintln!("warning: {e:#}");
+        for namespace in &namespaces {
+            if let Err(e) = ip(&["netns", "delete", namespace]) {
+                eprintln!("warning: {e:#}");
+            }
         }
     }
+}
+
+/// The entries of a directory whose names begin with `prefix`.
+fn named(dir: &Path, prefix: &str) -> Vec<String> {
+    let all = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let names = all.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.starts_with(prefix)).collect()
 }
 
 /// A number that no other process has.
