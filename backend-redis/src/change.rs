@@ -52,46 +52,19 @@ impl Change {
     }
 }
 
-/// How the server is, or becomes, one of the list of servers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listing {
-    /// The list is on the same node: the script does it.
-    Here,
-    /// The list is elsewhere in a Cluster.
-    Elsewhere,
-    /// It was just listed there.
-    Done,
-}
-
-impl Listing {
-    pub(crate) const fn of(cluster: bool) -> Self {
-        if cluster { Self::Elsewhere } else { Self::Here }
-    }
-
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Here => "here",
-            Self::Elsewhere => "elsewhere",
-            Self::Done => "done",
-        }
-    }
-}
-
 /// Several changes at one server as one request.
 pub(crate) fn request<'a>(
     keys: &Keys,
     server: &Server,
     changes: impl Iterator<Item = &'a Change>,
-    listing: Listing,
 ) -> Request {
     let changes: Vec<_> = changes.collect();
-    let hash = keys.hash(server);
-    let servers = if listing == Listing::Here { keys.servers() } else { hash.clone() };
+    let (hash, servers) = (keys.hash(server), keys.list(server));
     let sets: Vec<_> = changes.iter().map(|change| keys.members(&change.channel, server)).collect();
     let mut names = vec![hash.as_str(), &servers];
     names.extend(sets.iter().map(String::as_str));
     let mut request = Request::script("change a channel", &CHANGE, &names).writing();
-    request.arg(listing.word()).arg(server.as_str());
+    request.arg(server.as_str());
     request.arg(keys.members_head()).arg(keys.members_tail(server)).arg(changes.len());
     for change in &changes {
         request.arg(&change.channel);
@@ -103,30 +76,13 @@ pub(crate) fn request<'a>(
     request
 }
 
-/// What became of the changes of a request.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// They were done but for these, by position.
-    Done(Vec<(usize, String)>),
-    /// None was: the server must be listed first.
-    Unlisted,
-}
-
-/// Reads the script's answer.
-pub(crate) fn answer(value: Value) -> Result<Answer, Failure> {
-    let strange =
-        |value: &Value| Failure::new(ErrorKind::Protocol, format!("a strange answer of Redis: {value:?}"));
-    let Value::Array(pairs) = value else { return Err(strange(&value)) };
-    let mut refused = Vec::new();
-    for pair in pairs.chunks(2) {
-        let [Value::Int(number), reason] = pair else { return Err(strange(&Value::Array(pairs))) };
-        let reason: String = redis::from_redis_value_ref(reason).map_err(|_| strange(reason))?;
-        let Some(position) = usize::try_from(*number).ok().and_then(|number| number.checked_sub(1)) else {
-            return Ok(Answer::Unlisted);
-        };
-        refused.push((position, reason));
-    }
-    Ok(Answer::Done(refused))
+/// Reads the script's answer: the changes that were not done, by position, and why not.
+pub(crate) fn refused(value: Value) -> Result<Vec<(usize, String)>, Failure> {
+    redis::from_redis_value::<Vec<(usize, String)>>(value)
+        .map(|refused| {
+            refused.into_iter().map(|(number, reason)| (number.saturating_sub(1), reason)).collect()
+        })
+        .map_err(|error| Failure::new(ErrorKind::Protocol, format!("a strange answer of Redis: {error}")))
 }
 
 /// Why a change was refused.
@@ -151,13 +107,11 @@ mod tests {
     #[test]
     fn answers_of_the_script_are_read() {
         let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
-        assert_eq!(answer(Value::Array(vec![])), Ok(Answer::Done(vec![])));
-        let stale = Value::Array(vec![Value::Int(2), text("STALE")]);
-        assert_eq!(answer(stale), Ok(Answer::Done(vec![(1, "STALE".to_owned())])));
-        let unlisted = Value::Array(vec![Value::Int(0), text("UNLISTED")]);
-        assert_eq!(answer(unlisted), Ok(Answer::Unlisted));
-        assert!(answer(Value::Okay).is_err());
-        assert!(answer(Value::Array(vec![Value::Okay])).is_err());
+        assert_eq!(refused(Value::Array(vec![])), Ok(vec![]));
+        let two = Value::Array(vec![Value::Int(2), text("STALE"), Value::Int(7), text("OOM no")]);
+        assert_eq!(refused(two), Ok(vec![(1, "STALE".to_owned()), (6, "OOM no".to_owned())]));
+        assert!(refused(Value::Okay).is_err());
+        assert!(refused(Value::Array(vec![text("x"), Value::Okay])).is_err());
     }
 
     #[test]

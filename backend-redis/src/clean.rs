@@ -15,44 +15,32 @@ const STEP: usize = 500;
 /// Removes all keys under the manager's prefix, and no other.
 pub(crate) async fn clean(manager: &RedisChannelManager) -> Result<()> {
     for slot in nodes(manager).await? {
-        let mut cursor = 0;
-        loop {
-            let (next, keys) = scan(manager, slot, cursor, &manager.keys.hash_pattern()).await?;
+        let mut cursor = Some(0);
+        while let Some(at) = cursor {
+            let keys = scan(manager, slot, at, &manager.keys.hash_pattern(), &mut cursor).await?;
             for server in keys.iter().filter_map(|key| manager.keys.hash_server(key)) {
                 forget(manager, &server).await?;
             }
-            if next == 0 {
-                break;
-            }
-            cursor = next;
         }
         // What is left was put there by a server that keeps no hash.
-        loop {
-            let (next, keys) = scan(manager, slot, cursor, &manager.keys.members_pattern()).await?;
+        cursor = Some(0);
+        while let Some(at) = cursor {
+            let keys = scan(manager, slot, at, &manager.keys.members_pattern(), &mut cursor).await?;
             remove(manager, keys.into_iter().filter(|key| manager.keys.is_members(key)).collect()).await?;
-            cursor = next;
-            if next == 0 {
-                break;
-            }
         }
     }
-    for server in manager.listed_servers().await? {
+    // Should one have lost its hash to somebody else, it is still listed.
+    for server in manager.listed().await? {
         forget(manager, &server).await?;
-        if manager.config.is_cluster() {
-            let mut unlist = Request::command("clean up", "SREM", &manager.keys.servers());
-            unlist.arg(server.as_str());
-            manager.ask::<Value>(&unlist, false).await?;
-        }
     }
     Ok(())
 }
 
 /// Removes a server with its channels, some at a time.
 async fn forget(manager: &RedisChannelManager, server: &Server) -> Result<()> {
-    let hash = manager.keys.hash(server);
-    let keys = [hash.as_str(), &manager.list_key(&hash)];
+    let keys = [&*manager.keys.hash(server), &manager.keys.list(server)];
     let mut request = Request::script("clean up", &FORGET, &keys).writing();
-    request.arg(manager.listing()).arg(server.as_str());
+    request.arg(server.as_str());
     request.arg(manager.keys.members_head()).arg(manager.keys.members_tail(server)).arg(STEP);
     let mut left = u64::MAX;
     loop {
@@ -94,17 +82,20 @@ async fn nodes(manager: &RedisChannelManager) -> Result<Vec<u16>> {
     Ok(nodes.into_values().collect())
 }
 
+/// The next keys of a node; none is left when there is no cursor any more.
 async fn scan(
     manager: &RedisChannelManager,
     slot: u16,
-    cursor: u64,
+    from: u64,
     pattern: &str,
-) -> Result<(u64, Vec<String>)> {
+    cursor: &mut Option<u64>,
+) -> Result<Vec<String>> {
     let mut scan = redis::cmd("SCAN");
-    scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
+    scan.arg(from).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
     let (next, keys): (u64, Vec<Vec<u8>>) = send(manager, scan, slot).await?;
+    *cursor = (next != 0).then_some(next);
     // A key that is no text is not ours.
-    Ok((next, keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect()))
+    Ok(keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect())
 }
 
 /// Asks once: after a reconnect a cursor may mean nothing.

@@ -61,15 +61,17 @@ pub(crate) async fn open(
             Topology::Cluster { nodes } => cluster(config, nodes).await,
         }
     };
-    // Asking several Sentinels takes its time.
+    // Asking several Sentinels takes its time, and so does finding out which nodes of a Cluster are there.
     let limit = match &config.topology {
+        Topology::Cluster { .. } => config.connect_timeout * 3 + config.response_timeout,
         Topology::Sentinel { nodes, .. } => {
             config.connect_timeout * u32::try_from(nodes.len() + 1).unwrap_or(8)
         }
         _ => config.connect_timeout,
     };
     within(runtime, limit, opened).await.unwrap_or_else(|| {
-        let message = format!("Redis at {config}: no connection within {limit:?}");
+        let doubt = if config.tls.is_some() { ": does it speak TLS?" } else { "" };
+        let message = format!("Redis at {config}: no connection within {limit:?}{doubt}");
         Err(Failure::new(ErrorKind::Unavailable, message))
     })
 }
@@ -91,7 +93,7 @@ fn login(username: Option<&str>, password: Option<&str>, db: u32) -> RedisConnec
     if let Some(password) = password.filter(|password| !password.is_empty()) {
         login = login.set_password(password);
     }
-    login.set_lib_name("tangelo", env!("CARGO_PKG_VERSION"))
+    login.set_skip_set_lib_name()
 }
 
 fn info(address: ConnectionAddr, login: RedisConnectionInfo) -> RedisResult<ConnectionInfo> {

@@ -2,7 +2,6 @@
 
 use core::fmt::Display;
 use redis::{ErrorKind as Kind, RedisError, ServerErrorKind};
-use std::io;
 use tangelo_core::{Error, ErrorKind};
 
 /// An error that can be told to several callers.
@@ -32,7 +31,21 @@ impl Failure {
 
     /// `error`, met by `place`.
     pub(crate) fn of(place: impl Display, error: &RedisError) -> Self {
-        let (kind, cure) = meaning(error);
+        Self::with(place, error, meaning(error))
+    }
+
+    /// `error`, met in the Cluster at `place`.
+    pub(crate) fn in_cluster(place: impl Display, error: &RedisError) -> Self {
+        let meaning = match error.kind() {
+            Kind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => {
+                (ErrorKind::Unavailable, Some("the node that has the slot cannot be reached"))
+            }
+            _ => meaning(error),
+        };
+        Self::with(place, error, meaning)
+    }
+
+    fn with(place: impl Display, error: &RedisError, (kind, cure): (ErrorKind, Option<&str>)) -> Self {
         let said = said(error);
         let message = match cure {
             Some(cure) => format!("Redis at {place}: {said}: {cure}"),
@@ -47,9 +60,11 @@ impl Failure {
     }
 }
 
-/// What to do about `error`.
-pub(crate) fn remedy(error: &RedisError) -> Remedy {
+/// What to do about `error`, from a server or a node of a Cluster.
+pub(crate) fn remedy(error: &RedisError, cluster: bool) -> Remedy {
     match error.kind() {
+        // The node that has the slot is not there: it, or its replica, will be.
+        Kind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) if cluster => Remedy::Again,
         Kind::Io | Kind::Parse | Kind::ClusterConnectionNotFound => Remedy::Reconnect,
         // The server was demoted: somebody else is the master now.
         Kind::Server(ServerErrorKind::ReadOnly) => Remedy::Reconnect,
@@ -117,6 +132,9 @@ fn server_meaning(kind: ServerErrorKind, said: &str) -> (ErrorKind, Option<&'sta
             (E::Denied, Some("its user lacks a permission: see the ACL rule in tangelo-redis's README"))
         }
         _ if said.contains("max number of clients") => (E::Unavailable, Some("raise its maxclients")),
+        _ if said.contains("cluster support disabled") => {
+            (E::Invalid, Some("it is no Redis Cluster: write redis:// instead of redis-cluster://"))
+        }
         _ if said.contains("DB index") => {
             (E::Invalid, Some("it has fewer databases: give a lower db, or raise `databases`"))
         }
@@ -131,20 +149,20 @@ const TLS: (ErrorKind, Option<&str>) = (
 );
 
 fn io_meaning(error: &RedisError) -> (ErrorKind, Option<&'static str>) {
-    let io = core::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
-    match io.map(io::Error::kind) {
-        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => TLS,
-        Some(io::ErrorKind::PermissionDenied) => {
-            (ErrorKind::Denied, Some("this process may not open the socket"))
-        }
-        _ if error.is_timeout() => (ErrorKind::Timeout, None),
-        _ => (ErrorKind::Unavailable, None),
+    if is_tls(error) {
+        TLS
+    } else if error.to_string().contains("ermission denied") {
+        (ErrorKind::Denied, Some("this process may not open the socket"))
+    } else if error.is_timeout() {
+        (ErrorKind::Timeout, None)
+    } else {
+        (ErrorKind::Unavailable, None)
     }
 }
 
 fn is_tls(error: &RedisError) -> bool {
     let text = error.to_string();
-    ["certificate", "Certificate", "TLS", "tls"].iter().any(|word| text.contains(word))
+    ["certificate", "Certificate", "corrupt message", "TLS", "tls"].iter().any(|word| text.contains(word))
 }
 
 /// One line, without the library's own classification.
@@ -161,12 +179,13 @@ fn said(error: &RedisError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
 
     fn failure(line: &str) -> (ErrorKind, Remedy, String) {
         let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).expect("a value");
         let error = value.extract_error().expect_err("an error");
         let failure = Failure::of("h:1", &error);
-        (failure.kind, remedy(&error), failure.message)
+        (failure.kind, remedy(&error, false), failure.message)
     }
 
     #[test]
@@ -188,6 +207,7 @@ mod tests {
             ("BUSY Redis is busy running a script.", E::Unavailable, "SCRIPT KILL"),
             ("WRONGTYPE Operation against a key holding the wrong kind", E::Invalid, "another prefix"),
             ("ERR max number of clients reached", E::Unavailable, "maxclients"),
+            ("ERR This instance has cluster support disabled", E::Invalid, "redis-cluster://"),
             ("ERR DB index is out of range", E::Invalid, "lower db"),
             ("ERR unknown command 'HRANDFIELD'", E::Unsupported, "6.2"),
             ("ERR something new", E::Protocol, "something new"),
@@ -214,7 +234,10 @@ mod tests {
             assert_eq!(failure(line).1, expected, "{line}");
         }
         let hung_up = RedisError::from(io::Error::from(io::ErrorKind::BrokenPipe));
-        assert_eq!(remedy(&hung_up), Remedy::Reconnect);
+        assert_eq!(remedy(&hung_up, false), Remedy::Reconnect);
+        let moved = redis::parse_redis_value(b"-MOVED 1 h:2\r\n").and_then(redis::Value::extract_error);
+        let moved = moved.expect_err("an error");
+        assert_eq!((remedy(&moved, true), remedy(&moved, false)), (Remedy::Again, Remedy::None));
         assert_eq!(Failure::of("h:1", &hung_up).kind, ErrorKind::Unavailable);
     }
 }

@@ -3,18 +3,24 @@
 //! `<prefix>:<channel>:<server>` is Pomelo's: the set of a channel's users at a server. Our own begin with
 //! `<prefix>%`, which no key of Pomelo's does. In names `%` and `:` are escaped, so a key is read in one way
 //! only, also where another prefix begins with this one and a colon.
+//!
+//! In a Redis Cluster each server belongs to one of a few shards, `{0}` to `{31}`, which stand in front of its
+//! name: everything of a shard is in one slot, the list of its servers included. So every change is one atomic
+//! step there too, and a channel is read by asking each shard.
 
 use tangelo_core::{Error, ErrorKind, Result};
 
 /// A prefix longer than this is a mistake.
 const MAX_PREFIX: usize = 255;
+/// All processes must agree on it. Enough for some ten masters to have about the same to do.
+const SHARDS: u32 = 32;
 
 /// The keys under one prefix.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     prefix: String,
-    /// Everything of a server is in one slot of a Redis Cluster: the server is in braces.
-    tagged: bool,
+    /// For a Cluster.
+    sharded: bool,
 }
 
 /// A server, as keys name it.
@@ -29,18 +35,18 @@ impl Server {
 }
 
 impl Keys {
-    /// The keys under `prefix`; `tagged` for a Cluster.
-    pub(crate) fn new(prefix: &str, tagged: bool) -> Result<Self> {
+    /// The keys under `prefix`; `sharded` for a Cluster.
+    pub(crate) fn new(prefix: &str, sharded: bool) -> Result<Self> {
         let problem = if prefix.is_empty() {
             "is empty"
         } else if prefix.len() > MAX_PREFIX {
             "is longer than 255 bytes"
         } else if prefix.contains(['%', '\0']) {
             "has a % or NUL, which mark keys of our own"
-        } else if tagged && prefix.contains(['{', '}']) {
+        } else if sharded && prefix.contains(['{', '}']) {
             "has a brace, which decides where a Redis Cluster puts a key"
         } else {
-            return Ok(Self { prefix: prefix.to_owned(), tagged });
+            return Ok(Self { prefix: prefix.to_owned(), sharded });
         };
         let message = format!("the prefix of keys {problem}: choose one such as POMELO:CHANNEL");
         Err(Error::new(ErrorKind::Invalid, message))
@@ -54,7 +60,7 @@ impl Keys {
     /// The server as keys name it.
     pub(crate) fn server(&self, sid: &str) -> Server {
         let name = self.escaped(sid);
-        Server(if self.tagged { format!("{{{name}}}") } else { name })
+        Server(if self.sharded { format!("{{{}}}{name}", shard(sid)) } else { name })
     }
 
     /// The set of members of a channel (escaped already) at a server.
@@ -72,8 +78,8 @@ impl Keys {
         format!(":{}", server.0)
     }
 
-    /// The hash of a server: `:life` is the first incarnation that may change something, `:listed` that
-    /// it is in the list of servers; every other field is a channel with members.
+    /// The hash of a server: `:life` is the first incarnation that may change something; every other field is a
+    /// channel with members.
     pub(crate) fn hash(&self, server: &Server) -> String {
         format!("{}{}", self.hash_head(), server.0)
     }
@@ -83,9 +89,23 @@ impl Keys {
         format!("{}%server:", self.prefix)
     }
 
-    /// The list of servers that have a hash.
-    pub(crate) fn servers(&self) -> String {
-        format!("{}%servers", self.prefix)
+    /// The list of servers with channels that a server is in.
+    pub(crate) fn list(&self, server: &Server) -> String {
+        let tag = server.0.find('}').filter(|_| self.sharded).map_or("", |end| &server.0[..=end]);
+        if tag.is_empty() {
+            format!("{}%servers", self.prefix)
+        } else {
+            format!("{}%servers:{tag}", self.prefix)
+        }
+    }
+
+    /// All lists of servers.
+    pub(crate) fn lists(&self) -> Vec<String> {
+        if self.sharded {
+            (0..SHARDS).map(|shard| format!("{}%servers:{{{shard}}}", self.prefix)).collect()
+        } else {
+            vec![format!("{}%servers", self.prefix)]
+        }
     }
 
     /// What SCAN looks for to find all sets of members. It finds those of other prefixes too.
@@ -105,8 +125,12 @@ impl Keys {
 
     /// The name of a server, read back.
     pub(crate) fn server_name(&self, server: &str) -> Option<String> {
-        let name = if self.tagged { server.strip_prefix('{')?.strip_suffix('}')? } else { server };
-        self.unescaped(name)
+        if !self.sharded {
+            return self.unescaped(server);
+        }
+        let (tag, name) = server.strip_prefix('{')?.split_once('}')?;
+        let sid = self.unescaped(name)?;
+        (tag == shard(&sid).to_string()).then_some(sid)
     }
 
     /// Whether `key` is a set of members under this prefix, and not under another that begins with it.
@@ -163,11 +187,18 @@ impl Keys {
         match c {
             '%' => Some("%25"),
             ':' => Some("%3A"),
-            '{' if self.tagged => Some("%7B"),
-            '}' if self.tagged => Some("%7D"),
+            '{' if self.sharded => Some("%7B"),
+            '}' if self.sharded => Some("%7D"),
             _ => None,
         }
     }
+}
+
+/// The shard of a server, by FNV-1a.
+fn shard(sid: &str) -> u32 {
+    let hash =
+        sid.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    hash % SHARDS
 }
 
 /// `text` in a pattern of SCAN, meaning itself.
@@ -202,8 +233,8 @@ mod tests {
     #[test]
     fn names_come_back_and_no_two_share_a_key() {
         let names = ["a", "a:b", ":", "%", "%3A", "%25", "a%b", "b:", "{", "}", "{}", "{a}:%", "ä", "日本"];
-        for tagged in [false, true] {
-            let keys = Keys::new("P", tagged).expect("a prefix");
+        for sharded in [false, true] {
+            let keys = Keys::new("P", sharded).expect("a prefix");
             let mut seen = std::collections::HashSet::new();
             for channel in names {
                 for sid in names {
@@ -220,17 +251,27 @@ mod tests {
     }
 
     #[test]
-    fn everything_of_a_server_is_in_one_slot_of_a_cluster() {
+    fn everything_of_a_shard_is_in_one_slot_of_a_cluster() {
         use redis::cluster_routing::Slot;
         let keys = Keys::new("P", true).expect("a prefix");
-        for sid in ["a", "}{", "{x}y", ":"] {
+        assert_eq!(
+            keys.server("connector-1").as_str(),
+            "{2}connector-1",
+            "all processes agree on it, of all versions"
+        );
+        for sid in ["a", "}{", "{x}y", ":", "connector-server-1"] {
             let server = keys.server(sid);
             let slot = Slot::for_key(keys.hash(&server));
+            assert_eq!(Slot::for_key(keys.list(&server)), slot);
+            assert!(keys.lists().contains(&keys.list(&server)));
             for channel in ["a", "{b}", "}", "c:d"] {
                 let key = keys.members(&keys.channel(channel), &server);
                 assert_eq!(Slot::for_key(&key), slot, "{key}");
             }
         }
+        let used: std::collections::HashSet<_> =
+            (0..500).map(|n| keys.list(&keys.server(&format!("s-{n}")))).collect();
+        assert_eq!(used.len(), keys.lists().len(), "every shard has some of 500 servers");
     }
 
     #[test]
@@ -245,7 +286,7 @@ mod tests {
                 let key = other.members(&channel, &server);
                 assert!(other.is_members(&key));
                 assert!(!keys.is_members(&key), "{key}");
-                for key in [other.hash(&server), other.servers()] {
+                for key in [other.hash(&server), other.list(&server)] {
                     assert!(!keys.is_members(&key) && keys.hash_server(&key).is_none(), "{key}");
                     assert!(!other.is_members(&key), "{key}");
                 }

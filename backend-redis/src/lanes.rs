@@ -5,7 +5,7 @@
 //! also keeps the order of its changes, over reconnects too.
 
 use crate::backoff::Backoff;
-use crate::change::{Answer, Change, Listing, answer, refusal, request};
+use crate::change::{Change, refusal, refused, request};
 use crate::config::RedisConfig;
 use crate::error::Failure;
 use crate::keys::{Keys, Server};
@@ -61,7 +61,6 @@ impl Lanes {
             sid: sid.to_owned(),
             server: self.keys.server(sid),
             batch: Vec::new(),
-            listing: Listing::of(self.config.is_cluster()),
         };
         self.link.runtime().spawn(Box::pin(lane.run()));
     }
@@ -89,7 +88,6 @@ struct Lane {
     server: Server,
     /// The changes of the next request, or of the one under way; those that were answered leave a gap.
     batch: Vec<Option<Change>>,
-    listing: Listing,
 }
 
 impl Lane {
@@ -111,13 +109,12 @@ impl Lane {
             if self.abandon() {
                 continue;
             }
-            let request = request(&self.lanes.keys, &self.server, self.batch.iter().flatten(), self.listing);
+            let request = request(&self.lanes.keys, &self.server, self.batch.iter().flatten());
             match self.send(&ticket, request).await {
                 Attempt::Done(value) => {
                     backoff = Backoff::new();
-                    match answer(value) {
-                        Ok(Answer::Done(refused)) => self.finish(refused).await,
-                        Ok(Answer::Unlisted) => self.list(&ticket).await,
+                    match refused(value) {
+                        Ok(refused) => self.finish(refused).await,
                         Err(failure) => self.fail(&failure),
                     }
                 }
@@ -220,16 +217,5 @@ impl Lane {
         }
         // Those who were told come first: what they do next goes along.
         future::yield_now().await;
-    }
-
-    /// In a Cluster the list of servers is on another node.
-    async fn list(&mut self, ticket: &Ticket) {
-        let mut add = Request::command("list a server", "SADD", &self.lanes.keys.servers()).writing();
-        add.arg(self.server.as_str());
-        match self.send(ticket, add).await {
-            Attempt::Done(_) => self.listing = Listing::Done,
-            Attempt::Again(failure) => self.expire(&failure),
-            Attempt::Failed(failure) => self.fail(&failure),
-        }
     }
 }

@@ -34,9 +34,11 @@ enum State {
     Idle,
     /// A task works on it; the failure is the last attempt's.
     Down(Option<Failure>),
+    /// In use; of a Cluster, perhaps with a task that makes another one.
     Up {
         connection: Connection,
         serial: u64,
+        renewing: bool,
     },
     Closed,
 }
@@ -77,7 +79,7 @@ impl Link {
             let last = {
                 let mut state = self.state();
                 match &*state {
-                    State::Up { connection, serial } => {
+                    State::Up { connection, serial, .. } => {
                         return Ok(Ticket { connection: connection.clone(), serial: *serial });
                     }
                     State::Closed => {
@@ -88,7 +90,8 @@ impl Link {
                     State::Down(Some(failure)) if !failure.kind.is_temporary() => return Err(failure.clone()),
                     State::Down(failure) => failure.clone(),
                     State::Idle => {
-                        self.reconnect(&mut state, None);
+                        *state = State::Down(None);
+                        self.reconnect(None);
                         None
                     }
                 }
@@ -109,22 +112,25 @@ impl Link {
         request: &Request,
         limit: Duration,
     ) -> Attempt {
+        let cluster = self.config.is_cluster();
         let mut full = false;
         loop {
             let answer = ticket.connection.clone().send(request, full, self.config.replicas);
-            match within(self.runtime(), limit, answer).await {
+            let error = match within(self.runtime(), limit, answer).await {
                 Some(Ok(value)) => return Attempt::Done(value),
-                Some(Err(error)) => match remedy(&error) {
-                    Remedy::InFull if !full => full = true,
-                    Remedy::Reconnect => {
-                        return Attempt::Again(self.lost(ticket, Failure::of(&*self.config, &error)));
-                    }
-                    Remedy::Again => return Attempt::Again(Failure::of(&*self.config, &error)),
-                    Remedy::InFull | Remedy::None => {
-                        return Attempt::Failed(Failure::of(&*self.config, &error));
-                    }
-                },
+                Some(Err(error)) => error,
                 None => return Attempt::Again(self.silent(ticket, limit)),
+            };
+            let failure = if cluster {
+                Failure::in_cluster(&*self.config, &error)
+            } else {
+                Failure::of(&*self.config, &error)
+            };
+            match remedy(&error, cluster) {
+                Remedy::InFull if !full => full = true,
+                Remedy::Reconnect => return Attempt::Again(self.lost(ticket, failure)),
+                Remedy::Again => return Attempt::Again(failure),
+                Remedy::InFull | Remedy::None => return Attempt::Failed(failure),
             }
         }
     }
@@ -162,9 +168,20 @@ impl Link {
     /// Gives up a connection; whoever needs one waits for the next.
     fn lost(self: &Arc<Self>, ticket: &Ticket, failure: Failure) -> Failure {
         let mut state = self.state();
-        if matches!(&*state, State::Up { serial, .. } if *serial == ticket.serial) {
-            warn!("{}: connecting again", failure.message);
-            self.reconnect(&mut state, Some(failure.clone()));
+        match &mut *state {
+            State::Up { serial, renewing, .. } if *serial == ticket.serial && !*renewing => {
+                warn!("{}: connecting again", failure.message);
+                if self.config.is_cluster() {
+                    // Its other nodes are asked through it until there is another.
+                    *renewing = true;
+                    self.reconnect(None);
+                } else {
+                    let earlier = ticket.connection.identity().cloned();
+                    *state = State::Down(Some(failure.clone()));
+                    self.reconnect(earlier);
+                }
+            }
+            _ => {}
         }
         failure
     }
@@ -190,11 +207,7 @@ impl Link {
         }
     }
 
-    fn reconnect(self: &Arc<Self>, state: &mut State, failure: Option<Failure>) {
-        let earlier = match core::mem::replace(state, State::Down(failure)) {
-            State::Up { connection, .. } => connection.identity().cloned(),
-            _ => None,
-        };
+    fn reconnect(self: &Arc<Self>, earlier: Option<Identity>) {
         let task = Reconnect {
             link: Arc::downgrade(self),
             config: Arc::clone(&self.config),
@@ -206,17 +219,19 @@ impl Link {
     /// What came of an attempt to connect; true if there is nothing more to do.
     fn settle(&self, outcome: Result<Connection, Failure>) -> bool {
         let mut state = self.state();
-        if !matches!(*state, State::Down(_)) {
+        if !matches!(*state, State::Down(_) | State::Up { renewing: true, .. }) {
             return true;
         }
         let connected = outcome.is_ok();
-        *state = match outcome {
-            Ok(connection) => {
+        match (outcome, &*state) {
+            (Ok(connection), _) => {
                 info!("connected to Redis at {}", self.config);
-                State::Up { connection, serial: self.serial.fetch_add(1, Ordering::Relaxed) }
+                let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+                *state = State::Up { connection, serial, renewing: false };
             }
-            Err(failure) => State::Down(Some(failure)),
-        };
+            (Err(failure), State::Down(_)) => *state = State::Down(Some(failure)),
+            (Err(_), _) => {}
+        }
         drop(state);
         self.changed.notify(usize::MAX);
         connected

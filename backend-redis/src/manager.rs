@@ -1,12 +1,12 @@
 //! The manager: what the trait asks for, put together.
 
-use crate::change::{Change, Listing, Sign};
+use crate::change::{Change, Sign};
 use crate::config::RedisConfig;
 use crate::keys::{Keys, Server};
 use crate::lanes::Lanes;
 use crate::link::Link;
 use crate::read::Pages;
-use crate::script::{CHANNELS, DESTROY, PURGE, Request};
+use crate::script::{CHANNELS, DESTROY, PURGE, Request, SIZES};
 use crate::time::{left, within};
 use alloc::sync::Arc;
 use async_lock::{Semaphore, SemaphoreGuardArc};
@@ -115,29 +115,38 @@ impl RedisChannelManager {
         Ok(answers)
     }
 
-    /// The servers that may have members, those of the configuration included.
-    pub(crate) async fn servers(&self) -> Result<Vec<Server>> {
-        let mut servers = self.listed_servers().await?;
-        servers.extend(self.config.frontends.iter().map(|sid| self.keys.server(sid)));
-        servers.sort_unstable();
-        servers.dedup();
-        Ok(servers)
+    /// The servers of the lists of servers.
+    pub(crate) async fn listed(&self) -> Result<Vec<Server>> {
+        let lists = self.keys.lists();
+        let requests =
+            lists.iter().map(|list| Request::command("read the list of servers", "SMEMBERS", list));
+        let listed: Vec<Vec<String>> = self.ask_all(requests.collect()).await?;
+        Ok(listed.iter().flatten().filter_map(|server| self.keys.listed(server)).collect())
     }
 
-    /// The servers of the list of servers.
-    pub(crate) async fn listed_servers(&self) -> Result<Vec<Server>> {
-        let request = Request::command("read the list of servers", "SMEMBERS", &self.keys.servers());
-        let listed: Vec<String> = self.ask(&request, false).await?;
-        Ok(listed.iter().filter_map(|server| self.keys.listed(server)).collect())
+    /// How many members a channel has, at the servers that have some.
+    pub(crate) async fn sizes(&self, channel: &str) -> Result<Vec<(Server, u64)>> {
+        let head = self.keys.members_head() + &self.keys.channel(channel) + ":";
+        let requests = self.keys.lists().into_iter().map(|list| {
+            let mut request = Request::script("read where a channel has members", &SIZES, &[&list]);
+            request.arg(&head).arg(self.frontends(&list));
+            request
+        });
+        let sizes: Vec<Vec<(String, u64)>> = self.ask_all(requests.collect()).await?;
+        Ok(sizes
+            .into_iter()
+            .flatten()
+            .filter_map(|(server, size)| Some((self.keys.listed(&server)?, size)))
+            .collect())
     }
 
-    /// The key of the list of servers for a script, if it may use it.
-    pub(crate) fn list_key(&self, hash: &str) -> String {
-        if self.config.is_cluster() { hash.to_owned() } else { self.keys.servers() }
-    }
-
-    pub(crate) fn listing(&self) -> &'static str {
-        Listing::of(self.config.is_cluster()).word()
+    /// The servers of the configuration that belong to a list of servers.
+    fn frontends(&self, list: &str) -> Vec<String> {
+        let servers = self.config.frontends.iter().map(|sid| self.keys.server(sid));
+        servers
+            .filter(|server| self.keys.list(server) == list)
+            .map(|server| server.as_str().to_owned())
+            .collect()
     }
 
     pub(crate) fn deadline(&self) -> Instant {
@@ -151,20 +160,11 @@ impl RedisChannelManager {
         }
         Ok(())
     }
-
-    /// Ends `channel` at one server of a Cluster.
-    fn destroy_at(&self, channel: &str, server: &Server) -> Request {
-        let hash = self.keys.hash(server);
-        let mut request = Request::script("destroy a channel", &DESTROY, &[&hash]).writing();
-        request.arg("elsewhere").arg(self.keys.members_head()).arg(channel).arg(self.keys.hash_head());
-        request.arg(server.as_str());
-        request
-    }
 }
 
 #[async_trait]
 impl ChannelManager for RedisChannelManager {
-    /// A purge is one step also in a Cluster, where everything of a server is in one slot.
+    /// A purge is one step in a Cluster too, where everything of a server is in one slot.
     fn capability(&self) -> Capability {
         Capability::LOCAL.durable(true).shared(true).atomic_purge(true)
     }
@@ -228,39 +228,28 @@ impl ChannelManager for RedisChannelManager {
 
     async fn count(&self, channel: &str) -> Result<u64> {
         check_name("channel", channel)?;
-        let channel = self.keys.channel(channel);
-        let sets = self.servers().await?.into_iter().map(|server| {
-            let key = self.keys.members(&channel, &server);
-            Request::command("count the members of a channel", "SCARD", &key)
-        });
-        Ok(self.ask_all::<u64>(sets.collect()).await?.into_iter().sum())
+        Ok(self.sizes(channel).await?.into_iter().map(|(_, size)| size).sum())
     }
 
-    /// On one server in one step; in a Cluster in one for each frontend, and calling it again finishes what was begun.
+    /// On one server in one step; in a Cluster in a few, and calling it again finishes what was begun.
     async fn destroy(&self, channel: &str) -> Result<()> {
         check_name("channel", channel)?;
         let channel = self.keys.channel(channel);
-        if self.config.is_cluster() {
-            let servers = self.servers().await?;
-            let requests = servers.iter().map(|server| self.destroy_at(&channel, server)).collect();
-            self.ask_all::<Value>(requests).await?;
-            return Ok(());
-        }
-        let mut request = Request::script("destroy a channel", &DESTROY, &[&self.keys.servers()]).writing();
-        request.arg(self.listing()).arg(self.keys.members_head()).arg(&channel).arg(self.keys.hash_head());
-        for sid in &self.config.frontends {
-            request.arg(self.keys.server(sid).as_str());
-        }
-        self.ask::<Value>(&request, true).await.map(drop)
+        let head = self.keys.members_head() + &channel + ":";
+        let requests = self.keys.lists().into_iter().map(|list| {
+            let mut request = Request::script("destroy a channel", &DESTROY, &[&list]).writing();
+            request.arg(&head).arg(self.keys.hash_head()).arg(&channel).arg(self.frontends(&list));
+            request
+        });
+        self.ask_all::<Value>(requests.collect()).await.map(drop)
     }
 
     async fn purge_server(&self, frontend: &Frontend) -> Result<()> {
         check_frontend(frontend)?;
         let server = self.keys.server(&frontend.sid);
-        let hash = self.keys.hash(&server);
-        let keys = [hash.as_str(), &self.list_key(&hash)];
+        let keys = [&*self.keys.hash(&server), &self.keys.list(&server)];
         let mut request = Request::script("purge a frontend", &PURGE, &keys).writing();
-        request.arg(self.listing()).arg(server.as_str());
+        request.arg(server.as_str());
         request.arg(self.keys.members_head()).arg(self.keys.members_tail(&server));
         request.arg(frontend.incarnation.next().0);
         self.ask::<Value>(&request, true).await.map(drop)

@@ -55,8 +55,8 @@ impl Pages {
                 State::End => return Ok(None),
                 State::Begin => {
                     check_name("channel", &self.channel)?;
-                    let servers = manager.servers().await?;
-                    let sets = servers.into_iter().map(|server| Set { server, cursor: 0 }).collect();
+                    let sizes = manager.sizes(&self.channel).await?;
+                    let sets = sizes.into_iter().map(|(server, _)| Set { server, cursor: 0 }).collect();
                     self.state = State::Reading { sets, ready: VecDeque::new() };
                 }
                 State::Reading { sets, ready } => {

@@ -23,6 +23,10 @@ script! {
     DESTROY: "lua/destroy.lua"
 }
 script! {
+    /// Where a channel has members.
+    SIZES: "lua/sizes.lua"
+}
+script! {
     /// The channels of a server.
     CHANNELS: "lua/channels.lua"
 }

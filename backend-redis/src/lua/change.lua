@@ -1,26 +1,18 @@
 -- Adds and leaves at one server, in this order.
 --
--- KEYS  the hash of the server; the list of servers (on a Cluster: the hash again);
---       then the set of members of each change.
--- ARGV  where the list of servers is kept: 'here', 'elsewhere', or 'done' if it was just listed there;
---       the server in that list; beginning and end of the keys of its sets; the number of changes;
+-- KEYS  the hash of the server; the list of servers; then the set of members of each change.
+-- ARGV  the server in that list; beginning and end of the keys of its sets; the number of changes;
 --       the channel of each; then of each: '+' or '-', incarnation, number of users, users.
 --
 -- Returns the changes that were refused: number, reason, number, reason, ...
 local server, servers = KEYS[1], KEYS[2]
-local list, name, head, tail, changes = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local name, head, tail, changes = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 
-local known = redis.call('HMGET', server, ':life', ':listed', unpack(ARGV, 6, 5 + changes))
-if list ~= 'here' and not known[2] then
-  if list == 'elsewhere' then
-    return {0, 'UNLISTED'}
-  end
-  redis.call('HSET', server, ':listed', 1)
-end
+local known = redis.call('HMGET', server, ':life', unpack(ARGV, 5, 4 + changes))
 local life = known[1] and tonumber(known[1]) or -1
 local there = {}
 for i = 1, changes do
-  there[ARGV[5 + i]] = known[2 + i]
+  there[ARGV[4 + i]] = known[1 + i]
 end
 
 local function each(command, key, first, last)
@@ -32,9 +24,9 @@ local function each(command, key, first, last)
   end
 end
 
-local refused, at = {}, 6 + changes
+local refused, at = {}, 5 + changes
 for i = 1, changes do
-  local channel, key = ARGV[5 + i], KEYS[2 + i]
+  local channel, key = ARGV[4 + i], KEYS[2 + i]
   local sign, incarnation, users = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local first, last = at + 3, at + 2 + users
   local problem
@@ -54,9 +46,7 @@ for i = 1, changes do
       problem = each('SADD', key, first, last)
       if not problem and not there[channel] then
         redis.call('HSET', server, channel, 1)
-        if list == 'here' then
-          redis.call('SADD', servers, name)
-        end
+        redis.call('SADD', servers, name)
         there[channel] = '1'
       end
     else

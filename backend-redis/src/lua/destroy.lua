@@ -1,17 +1,14 @@
--- Ends a channel at all servers, or on a Cluster at one.
+-- Ends a channel at all servers of a list, and at some more.
 --
--- KEYS  the list of servers, or on a Cluster the hash of the one.
--- ARGV  where the list of servers is kept: 'here' or 'elsewhere'; the beginning of the keys of sets;
---       the channel; the beginning of the keys of hashes; then servers.
-local servers = {}
-if ARGV[1] == 'here' then
-  servers = redis.call('SMEMBERS', KEYS[1])
-end
-for i = 5, #ARGV do
+-- KEYS  the list of servers.
+-- ARGV  the beginning of the keys of sets of the channel; the beginning of the keys of hashes;
+--       the channel; then further servers.
+local servers = redis.call('SMEMBERS', KEYS[1])
+for i = 4, #ARGV do
   servers[#servers + 1] = ARGV[i]
 end
 for _, server in ipairs(servers) do
-  redis.call('UNLINK', ARGV[2] .. ARGV[3] .. ':' .. server)
-  redis.call('HDEL', ARGV[4] .. server, ARGV[3])
+  redis.call('UNLINK', ARGV[1] .. server)
+  redis.call('HDEL', ARGV[2] .. server, ARGV[3])
 end
 return 0

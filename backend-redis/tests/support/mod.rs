@@ -6,10 +6,10 @@ use tangelo_core::channel::Frontend;
 use tangelo_core::config::Incarnation;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{BoxFuture, ChannelManager};
-use tangelo_redis::{RedisChannelManager, RedisConfig};
+use tangelo_redis::{RedisChannelManager, RedisConfig, RedisTls};
 use tangelo_runtime_smol::SmolRuntime;
 use tangelo_runtime_tokio::TokioRuntime;
-use tangelo_services::redis::Redis;
+use tangelo_services::redis::{Cluster, Redis};
 
 /// Makes two tests of each function that takes a runtime: one on tokio, one on smol.
 macro_rules! on_both {
@@ -80,4 +80,16 @@ pub(crate) fn frontend(sid: &str, incarnation: u64) -> Frontend {
 
 pub(crate) fn users(range: core::ops::Range<usize>) -> Vec<String> {
     range.map(|n| format!("user-{n}")).collect()
+}
+
+/// Through any of its nodes.
+pub(crate) fn cluster(cluster: &Cluster) -> RedisConfig {
+    let nodes = cluster.addresses().into_iter().map(|address| (address.ip().to_string(), address.port()));
+    RedisConfig::cluster(nodes)
+}
+
+/// Trusting the authority of a server.
+pub(crate) fn tls(redis: &Redis) -> RedisTls {
+    let authority = redis.certificates().expect("certificates").authority();
+    RedisTls::default().authorities_file(authority).expect("the authority")
 }
