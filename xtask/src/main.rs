@@ -12,6 +12,7 @@ mod repo;
 mod run;
 mod section;
 mod services;
+mod sim;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ enum Task {
     #[command(subcommand)]
     Bench(bench::Bench),
     Chaos(chaos::Args),
+    Sim(sim::Args),
     /// The servers that tests, chaos runs and benchmarks start
     #[command(subcommand)]
     Services(services::Task),
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Task::TestMatrix(args) => matrix::run(&args),
         Task::Bench(bench) => bench::run(&bench).map(|()| true),
         Task::Chaos(args) => chaos::run(&args),
+        Task::Sim(args) => sim::run(&args),
         Task::Services(task) => services::run(&task).map(|()| true),
     };
     processes::halt_if_interrupted();
