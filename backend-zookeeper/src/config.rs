@@ -91,10 +91,11 @@ impl Settings {
 ///
 /// A master whose node of ZooKeeper freezes may come upon the same node once more before it finds
 /// another, and has to be done with it while its last proof lasts, which is 3/5 of the session's timeout. The client's
-/// default of 2/5 would be too long for that. A connection is never given up for a hiccup, though.
+/// default of 2/5 would be too long for that. A connection is not given up for a hiccup, though: whatever
+/// was asked on it has an unknown outcome then.
 fn silence(timeout: Duration) -> Duration {
-    const HICCUP: Duration = Duration::from_millis(300);
-    (timeout / 6).max(HICCUP.min(timeout * 2 / 5))
+    const HICCUP: Duration = Duration::from_millis(600);
+    (timeout / 5).max(HICCUP.min(timeout * 2 / 5))
 }
 
 #[cfg(test)]
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn silence_ends_well_within_a_proof() {
-        for (timeout, silent) in [(5000, 833), (2000, 333), (1000, 300), (400, 160)] {
+        for (timeout, silent) in [(10_000, 2000), (5000, 1000), (2000, 600), (1000, 400), (400, 160)] {
             assert_eq!(silence(Duration::from_millis(timeout)).as_millis(), silent);
         }
     }

@@ -69,7 +69,7 @@ impl Coordinator for ZooKeeperCoordinator {
         let context = &self.context;
         let session = context.sessions.get().await?;
         let settings = &context.settings;
-        let view = match look::once(&session, settings).await {
+        let view = match look::again(context, &session).await {
             Ok(view) => view,
             Err((path, Fault::NoNode)) if path == settings.path() => {
                 // The first master will make it, or nobody will.

@@ -1,7 +1,8 @@
 //! Seeing what there is: once, or kept up to date by watches.
 
 use crate::config::Settings;
-use crate::error::Fault;
+use crate::context::{Backoff, Context};
+use crate::error::{Fault, is_refusal};
 use crate::published::Published;
 use crate::session::Session;
 use crate::standing::Node;
@@ -12,7 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::task::Poll;
-use tangelo_core::{BoxFuture, Result};
+use tangelo_core::{BoxFuture, Instant, Result};
 use zookeeper_client::{Stat, WatchedEvent};
 
 /// Fires once, when what was read has changed, or the session is over.
@@ -40,6 +41,8 @@ pub(crate) struct Look<'a> {
     /// The children by name, and what makes `lock` itself another than one of the same name.
     children: BTreeMap<String, Child>,
     parent: i64,
+    /// Whether what stands in each of them was read after `path`.
+    fresh: bool,
 }
 
 impl<'a> Look<'a> {
@@ -52,6 +55,7 @@ impl<'a> Look<'a> {
             children_watch: None,
             children: BTreeMap::new(),
             parent: 0,
+            fresh: false,
         }
     }
 
@@ -70,6 +74,7 @@ impl<'a> Look<'a> {
         if self.path_watch.is_none() {
             self.path = None;
         }
+        self.fresh = self.children.is_empty();
         // Both are on their way before either is awaited, in this order: one round trip.
         let get = self.path.is_none().then(|| client.get_and_watch_data(settings.path()));
         let list = client.get_and_watch_children(settings.lock());
@@ -90,7 +95,7 @@ impl<'a> Look<'a> {
         Ok(view(&self.children, published, version))
     }
 
-    /// Reads the children that are new. Nobody changes what stands in one.
+    /// Reads the children that are new. What stands in one changes only when its candidate wins.
     async fn learn(&mut self, names: Vec<String>, parent: &Stat) -> Result<(), (String, Fault)> {
         if self.parent != parent.czxid {
             // Another `lock` gives the same names to others.
@@ -101,6 +106,16 @@ impl<'a> Look<'a> {
         let unknown = names.into_iter().filter(|name| !self.children.contains_key(name)).collect();
         self.children.append(&mut read(self.session, self.settings, unknown).await?);
         Ok(())
+    }
+
+    /// Whether no lock node is known from before this look at `<path>`.
+    pub(crate) const fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// All lock nodes are to be read again.
+    pub(crate) fn doubt_children(&mut self) {
+        self.children.clear();
     }
 
     /// `<path>` is to be read again, whether or not the watch has fired.
@@ -146,6 +161,23 @@ pub(crate) async fn once(session: &Session, settings: &Settings) -> Result<View,
     };
     let children = read(session, settings, names).await?;
     Ok(view(&children, Published::parse(&data), stat.version))
+}
+
+/// The same, once more if the connection was lost meanwhile: the client has another one in a moment.
+///
+/// # Errors
+/// With the path that it is about.
+pub(crate) async fn again(context: &Context, session: &Session) -> Result<View, (String, Fault)> {
+    let deadline = Instant::now() + session.timeout();
+    let mut backoff = Backoff::default();
+    loop {
+        match once(session, &context.settings).await {
+            Err((_, fault)) if !is_refusal(&fault) && !session.is_over() && Instant::now() < deadline => {
+                context.sleep(backoff.next()).await;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Reads the children `names`, all at the same time. Those that have gone meanwhile are left out.

@@ -4,7 +4,7 @@ use crate::published::Publication;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
-use tangelo_core::coordinator::Candidate;
+use tangelo_core::coordinator::{Candidate, Epoch};
 
 /// What a candidate writes into its lock node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +13,9 @@ pub(crate) struct Entry {
     pub(crate) candidate: Candidate,
     /// Random, one for each candidacy: by it a candidate knows its own node again.
     pub(crate) nonce: String,
+    /// The reign of a candidate that has won: whatever stands in `<path>`, it leads as long as the node lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) epoch: Option<Epoch>,
 }
 
 impl Entry {
@@ -87,6 +90,7 @@ mod tests {
         let entry = Entry {
             candidate: Candidate { id: "m".into(), host: "h".into(), port: 1, priority: -2 },
             nonce: nonce(),
+            epoch: None,
         };
         let data = entry.encode();
         let node = Node::parse("m-0000000001", &data, 77).unwrap();

@@ -38,17 +38,24 @@ pub(crate) struct View {
 }
 
 /// What the candidate whose lock node is `name` does.
+///
+/// A leader is known by its address in `<path>`, as long as the lock node named there lives. Should somebody else
+/// write over it, it is known by its lock node, which says so itself; before anybody leads for
+/// lack of an address, the lock nodes have to be read anew.
 pub(crate) fn decide(view: &View, name: &str) -> Decision {
     let View { published, nodes, sealed, .. } = view;
     let Some(me) = nodes.iter().find(|node| node.name == name) else { return Decision::Gone };
+    if let Some(epoch) = me.entry.epoch {
+        return Decision::Won(epoch);
+    }
     let successor = match published {
-        Published::Garbage(_) => return Decision::Foreign,
-        Published::Leader(leader) if leader.lock == me.name && leader.nonce == me.entry.nonce => {
-            return Decision::Won(leader.epoch);
-        }
+        Published::Leader(leader) if me.is_of(leader) => return Decision::Won(leader.epoch),
         Published::Leader(leader) if lives(leader, nodes) || sealed.contains(&leader.lock) => {
             return Decision::Follow;
         }
+        // Somebody else has written over the address of a leader that lives, which will write it again.
+        _ if nodes.iter().any(|node| node.entry.epoch.is_some()) => return Decision::Follow,
+        Published::Garbage(_) => return Decision::Foreign,
         Published::Leader(_) => None,
         Published::Nobody { successor, .. } => successor.as_deref(),
     };
@@ -71,7 +78,9 @@ impl View {
             Published::Garbage(_) => (None, None),
         };
         let mut order = order(&self.nodes, successor);
-        order.retain(|node| !leader.is_some_and(|leader| node.is_of(leader)));
+        let leads =
+            |node: &Node| node.entry.epoch.is_some() || leader.is_some_and(|leader| node.is_of(leader));
+        order.retain(|node| !leads(node));
         order
     }
 }
@@ -94,12 +103,12 @@ mod tests {
 
     fn node(id: &str, sequence: u64, priority: i32) -> Node {
         let candidate = Candidate { id: id.into(), host: "h".into(), port: 1, priority };
-        let entry = Entry { candidate, nonce: format!("nonce{sequence}") };
+        let entry = Entry { candidate, nonce: format!("nonce{sequence}"), epoch: None };
         Node { name: format!("{id}-{sequence:010}"), sequence, entry, owner: 1 }
     }
 
     fn led_by(node: &Node) -> Published {
-        let Entry { candidate, nonce } = &node.entry;
+        let Entry { candidate, nonce, .. } = &node.entry;
         Published::Leader(Publication::new(candidate, Epoch(3), &node.name, nonce))
     }
 
@@ -173,6 +182,25 @@ mod tests {
     fn a_win_whose_answer_was_lost_is_recognised() {
         let nodes = [node("a", 4, 0), node("b", 5, 0)];
         assert_eq!(decided(led_by(&nodes[1]), &nodes, "b-0000000005"), Decision::Won(Epoch(3)));
+    }
+
+    #[test]
+    fn a_leader_whose_address_was_overwritten_still_leads() {
+        let mut nodes = [node("a", 4, 0), node("b", 5, 9)];
+        nodes[0].entry.epoch = Some(Epoch(3));
+        for published in [
+            nobody(None),
+            nobody(Some("b-0000000005")),
+            Published::Nobody { epoch: None, successor: None },
+            Published::Garbage("x".into()),
+            led_by(&node("gone", 0, 0)),
+        ] {
+            assert_eq!(decided(published.clone(), &nodes, "b-0000000005"), Decision::Follow, "{published:?}");
+            let view = view(published.clone(), &nodes);
+            assert_eq!(view.candidates().len(), 1);
+            // It itself, if the answer to its win was lost.
+            assert_eq!(decided(published, &nodes, "a-0000000004"), Decision::Won(Epoch(3)));
+        }
     }
 
     #[test]

@@ -26,8 +26,8 @@ pub(crate) struct Remains {
 
 impl Remains {
     /// Deletes the lock node, and takes the published address back. Tries until both are gone, or the session that they
-    /// belong to has ended by itself.
-    pub(crate) async fn sweep(self) {
+    /// belong to has ended by itself; whether they are known to be gone.
+    pub(crate) async fn sweep(self) -> bool {
         let timeout = self.context.settings.config().timeout;
         let deadline = Instant::now() + timeout * 3 + Duration::from_secs(5);
         let mut backoff = Backoff::default();
@@ -37,11 +37,11 @@ impl Remains {
                     if let Some((name, _)) = &self.node {
                         self.guard.release(&self.context.settings.lock_node(name));
                     }
-                    return;
+                    return true;
                 }
                 Err(error) if is_hopeless(&error) => {
                     tracing::warn!(%error, "a lock node is left behind until its session ends");
-                    return;
+                    return false;
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a lock node cannot be deleted now");
@@ -49,6 +49,7 @@ impl Remains {
                 }
             }
         }
+        false
     }
 
     async fn attempt(&self) -> Result<()> {

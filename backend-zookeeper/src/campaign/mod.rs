@@ -76,7 +76,7 @@ impl Campaign {
         candidate: Candidate,
         cancelled: Receiver<Infallible>,
     ) -> Self {
-        let entry = Entry { candidate, nonce: standing::nonce() };
+        let entry = Entry { candidate, nonce: standing::nonce(), epoch: None };
         let backoff = Backoff::default();
         Self {
             context,
@@ -150,6 +150,11 @@ impl Campaign {
         loop {
             let view = look.refresh().await.map_err(|(path, fault)| self.failed("read", &path, fault))?;
             self.backoff.reset();
+            let decision = decide(&view, &name);
+            if !look.is_fresh() && !since.followed(&view.published) && matches!(decision, Decision::Next(_)) {
+                look.doubt_children();
+                continue;
+            }
             if let Some(epoch) = view.published.epoch() {
                 context.saw(epoch);
             }
@@ -157,7 +162,7 @@ impl Campaign {
                 return Ok(None);
             }
             self.delete_former(&session, &view, &name).await?;
-            let wait = match self.step(&session, &view, &name, &mut since).await? {
+            let wait = match self.step(&session, &view, &name, decision, &mut since).await? {
                 Step::Won(reign) => return Ok(Some(reign)),
                 Step::Wait(wait) => wait,
                 Step::Again => {
@@ -181,9 +186,15 @@ impl Campaign {
     }
 
     /// What `view` asks for.
-    async fn step(&mut self, session: &Session, view: &View, name: &str, since: &mut Since) -> Result<Step> {
-        let decision = decide(view, name);
-        since.note(&decision);
+    async fn step(
+        &mut self,
+        session: &Session,
+        view: &View,
+        name: &str,
+        decision: Decision,
+        since: &mut Since,
+    ) -> Result<Step> {
+        since.note(&decision, &view.published);
         match decision {
             Decision::Follow => Ok(Step::Wait(Wait::Change)),
             Decision::Won(epoch) => self.take_up(session, view, name, epoch).await.map(Step::Won),
@@ -202,10 +213,10 @@ impl Campaign {
                 ))
             }
             Decision::Foreign => {
-                // A leader that lives puts its own address there again.
+                // A leader that lives puts its own address there again, and what is there by mistake may be cleared.
                 let end = since.foreign + FOREIGN;
                 let alone = view.nodes.iter().all(|node| node.name == name);
-                if alone || Instant::now() >= end {
+                if alone && since.is_new() || Instant::now() >= end {
                     return Err(self.foreign(&view.published));
                 }
                 Ok(Step::Wait(Wait::ChangeUntil(end)))
@@ -243,6 +254,6 @@ impl Campaign {
             published: self.attempted || self.doubtful,
             node: self.node,
         };
-        remains.sweep().await;
+        let _ = remains.sweep().await;
     }
 }

@@ -5,6 +5,7 @@ use crate::error::{Fault, is_refusal};
 use crate::published::{Publication, next_epoch};
 use crate::reign::{Mandate, Reign};
 use crate::session::Session;
+use crate::standing::Entry;
 use crate::state;
 use crate::succession::View;
 use alloc::sync::Arc;
@@ -25,16 +26,18 @@ impl Campaign {
         let epoch = next_epoch([context.highest(), version]);
         let publication = Publication::new(&self.entry.candidate, epoch, name, &self.entry.nonce);
         let (lock, data) = (settings.lock_node(name), publication.encode());
+        let claim = Entry { epoch: Some(epoch), ..self.entry.clone() }.encode();
         let mut writer = session.client().new_multi_writer();
         writer
-            .add_check_version(&lock, -1)
+            .add_set_data(&lock, &claim, None)
             .and_then(|()| writer.add_set_data(settings.path(), &data, Some(view.version)))
             .map_err(|fault| self.failed("write to", settings.path(), fault))?;
         let sent = Instant::now();
         self.attempted = true;
         match session.bounded(writer.commit()).await {
             Ok(results) => {
-                let version = results.iter().find_map(|result| match result {
+                // The last one: that of `<path>`.
+                let version = results.iter().rev().find_map(|result| match result {
                     MultiWriteResult::SetData { stat } => Some(stat.version),
                     _ => None,
                 });

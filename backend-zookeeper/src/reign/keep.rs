@@ -29,7 +29,7 @@ pub(super) async fn keep(inner: Arc<Inner>) {
     let why: String = future::or(over, future::or(events, proofs)).await;
     inner.lose(&why);
     if inner.claim() {
-        inner.sweep().await;
+        let _ = inner.sweep().await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! The end of a reign: given up, handed over, or lost.
 
 use super::Inner;
+use crate::context::Backoff;
 use crate::error::{Fault, is_refusal};
 use crate::look;
 use crate::published::Published;
@@ -28,7 +29,7 @@ impl Inner {
             self.mandate.context.sleep(self.limit()).await;
             Err((settings.lock().into(), Fault::Timeout))
         };
-        let view = future::or(look::once(session, settings), late).await;
+        let view = future::or(look::again(&self.mandate.context, session), late).await;
         let view = view.map_err(|(path, fault)| self.failed("read", &path, fault))?;
         let standing: Vec<_> =
             view.nodes.iter().filter(|node| node.entry.nonce != self.mandate.entry.nonce).collect();
@@ -47,7 +48,7 @@ impl Inner {
         }
         // Its reign may begin before we hear that ours has ended.
         if !self.now.lose() {
-            self.sweep().await;
+            let _ = self.sweep().await;
             return Err(self.fenced());
         }
         self.leave_apart(Some(successor.name.clone())).await
@@ -78,33 +79,46 @@ impl Inner {
     /// until both are done if not.
     ///
     /// # Errors
-    /// If the successor was gone, or it took several tries.
+    /// If the successor was gone, or ZooKeeper could not be told.
     pub(super) async fn leave(&self, successor: Option<&str>) -> Result<()> {
-        let settings = &self.mandate.context.settings;
-        match self.vacate(successor).await {
-            Ok(_) => {}
-            // ZooKeeper has ended the reign before us.
-            Err(MultiWriteError::OperationFailed { index: 0, source: Fault::NoNode }) => {
-                self.sweep().await;
-                return successor.map_or(Ok(()), |_| Err(self.fenced()));
-            }
-            Err(error) => {
-                let gone = MultiWriteError::OperationFailed { index: 2, source: Fault::NoNode };
-                let fault = Fault::from(error.clone());
-                self.sweep().await;
-                let message = match successor {
-                    Some(successor) if error == gone => {
-                        format!("{successor} was gone in the moment of the hand-over; another leads")
-                    }
-                    // It has been done now, if at the second try.
-                    None if is_refusal(&fault) => return Ok(()),
-                    _ => format!("resigned late in {}", settings.place(settings.path())),
-                };
+        let (session, settings) = (&self.mandate.session, &self.mandate.context.settings);
+        let mut backoff = Backoff::default();
+        loop {
+            let Err(error) = self.vacate(successor).await else {
+                self.mandate.guard.release(&self.lock_path);
+                return Ok(());
+            };
+            let gone = matches!(error, MultiWriteError::OperationFailed { index: 2, source: Fault::NoNode });
+            let fault = Fault::from(error);
+            let Some(successor) = successor else {
+                // Whatever came between, it is done now.
+                return if self.sweep().await { Ok(()) } else { Err(self.untold(fault)) };
+            };
+            if gone || session.is_over() {
+                let _ = self.sweep().await;
+                let message = format!("{successor} was gone in the moment of the hand-over; another leads");
                 return Err(Error::new(ErrorKind::Unavailable, message).with_source(fault));
             }
+            if is_refusal(&fault) {
+                // An earlier try may have done it, though its answer was lost.
+                let done = session.bounded(session.client().get_data(settings.path())).await;
+                let is_done = |data: &[u8]| match Published::parse(data) {
+                    Published::Nobody { epoch, successor: named } => {
+                        epoch == Some(self.mandate.epoch) && named.as_deref() == Some(successor)
+                    }
+                    later => later.epoch() > Some(self.mandate.epoch),
+                };
+                let done = done.is_ok_and(|(data, _)| is_done(&data));
+                let swept = self.sweep().await;
+                return if done && swept { Ok(()) } else { Err(self.untold(fault)) };
+            }
+            self.mandate.context.sleep(backoff.next()).await;
         }
-        self.mandate.guard.release(&self.lock_path);
-        Ok(())
+    }
+
+    fn untold(&self, fault: Fault) -> Error {
+        let settings = &self.mandate.context.settings;
+        settings.passing("take the leader's address back from", settings.path(), fault)
     }
 
     async fn vacate(&self, successor: Option<&str>) -> Result<Vec<MultiWriteResult>, MultiWriteError> {
@@ -121,7 +135,7 @@ impl Inner {
     }
 
     /// Clears away what is left, whatever the connection does meanwhile.
-    pub(super) async fn sweep(&self) {
+    pub(super) async fn sweep(&self) -> bool {
         let mandate = &self.mandate;
         let remains = Remains {
             context: Arc::clone(&mandate.context),
@@ -130,6 +144,6 @@ impl Inner {
             node: Some((mandate.lock.clone(), mandate.session.clone())),
             published: true,
         };
-        remains.sweep().await;
+        remains.sweep().await
     }
 }

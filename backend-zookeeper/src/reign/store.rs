@@ -1,15 +1,13 @@
 //! The desired state, written only as long as the reign lasts.
 
 use super::Inner;
+use crate::context::Backoff;
 use crate::error::Fault;
 use crate::state;
 use crate::tree::persistent;
 use alloc::vec::Vec;
-use tangelo_core::{Error, ErrorKind, Result};
+use tangelo_core::{Error, Instant, Result};
 use zookeeper_client::{MultiWriteError, MultiWriteResult};
-
-/// Between a look and a write nobody else writes there, except ourselves in a request that was given up.
-const LOOKS: u32 = 4;
 
 /// What is known of the state's znode.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,19 +22,33 @@ pub(super) enum Known {
 }
 
 impl Inner {
+    /// Through connections that are lost, as long as the session's timeout.
     pub(super) async fn store(&self, state: &[u8]) -> Result<()> {
         self.check()?;
         let context = &self.mandate.context;
         let data = state::encode(&*context.runtime, self.mandate.epoch, state).await?;
         let mut known = self.known.lock().await;
-        for _ in 0..LOOKS {
+        let mut tries = Tries::new(self);
+        loop {
             self.check()?;
             if matches!(*known, Known::Nothing) {
-                *known = self.read().await?.1;
+                match self.read().await {
+                    // A try of ours whose answer was lost.
+                    Ok((Some(found), at)) if tries.begun && found == data => {
+                        *known = at;
+                        return Ok(());
+                    }
+                    Ok((_, at)) => *known = at,
+                    Err(error) => {
+                        tries.again(error).await?;
+                        continue;
+                    }
+                }
             }
             // If we are dropped from here on, the next one finds out.
             let version = core::mem::take(&mut *known);
-            match self.write(&data, version).await {
+            tries.begun = true;
+            let fault = match self.write(&data, version).await {
                 Ok(version) => {
                     *known = Known::At(version);
                     return Ok(());
@@ -45,18 +57,18 @@ impl Inner {
                     self.lose("its lock node is gone");
                     return Err(self.fenced());
                 }
-                Err(MultiWriteError::OperationFailed {
-                    index: 1,
-                    source: Fault::BadVersion | Fault::NoNode | Fault::NodeExists,
-                }) => {}
-                Err(error) => return Err(self.failed("write", context.settings.state(), error.into())),
-            }
+                Err(error) => Fault::from(error),
+            };
+            let path = context.settings.state();
+            let error = match fault {
+                // It is not as it was known: the next look shows how it is.
+                Fault::BadVersion | Fault::NoNode | Fault::NodeExists => {
+                    context.settings.passing("write", path, fault)
+                }
+                fault => self.failed("write", path, fault),
+            };
+            tries.again(error).await?;
         }
-        let place = context.settings.place(context.settings.state());
-        Err(Error::new(
-            ErrorKind::Unavailable,
-            format!("cannot write {place}: somebody else writes there too"),
-        ))
     }
 
     /// Writes if the lock node is there and the znode is as it is known; gives its version.
@@ -82,7 +94,13 @@ impl Inner {
     pub(super) async fn load(&self) -> Result<Option<Vec<u8>>> {
         self.check()?;
         let mut known = self.known.lock().await;
-        let (data, at) = self.read().await?;
+        let mut tries = Tries::new(self);
+        let (data, at) = loop {
+            match self.read().await {
+                Ok(found) => break found,
+                Err(error) => tries.again(error).await?,
+            }
+        };
         *known = at;
         drop(known);
         let settings = &self.mandate.context.settings;
@@ -116,5 +134,34 @@ impl Inner {
             Err(Fault::NoNode) => Ok((None, Known::Absent)),
             Err(fault) => Err(self.failed("read", path, fault)),
         }
+    }
+}
+
+/// Tries of one store or load.
+struct Tries<'a> {
+    inner: &'a Inner,
+    deadline: Instant,
+    backoff: Backoff,
+    /// Whether something was asked for that may have been done.
+    begun: bool,
+}
+
+impl<'a> Tries<'a> {
+    fn new(inner: &'a Inner) -> Self {
+        let deadline = Instant::now() + inner.mandate.session.timeout();
+        Self { inner, deadline, backoff: Backoff::default(), begun: false }
+    }
+
+    /// Pauses before another try.
+    ///
+    /// # Errors
+    /// `error`, if there is to be none.
+    async fn again(&mut self, error: Error) -> Result<()> {
+        let over = self.inner.mandate.session.is_over() || Instant::now() >= self.deadline;
+        if over || !error.is_temporary() || self.inner.check().is_err() {
+            return Err(error);
+        }
+        self.inner.mandate.context.sleep(self.backoff.next()).await;
+        Ok(())
     }
 }

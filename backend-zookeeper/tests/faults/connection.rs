@@ -53,7 +53,7 @@ async fn a_cut_master_is_suspended_then_lost_before_another_leads(runtime: Arc<d
         let won = won.saturating_since(begin);
         println!("cut ({severed}): deadline {deadline:?}, lost {lost:?}, the next one leads {won:?}");
         assert!(deadline < won && lost < won, "two led at once");
-        assert!(won < Duration::from_secs(4), "session timeout 2 s, and a tick: {won:?}");
+        assert!(won < Duration::from_secs(8), "session timeout 2 s, and a tick: {won:?}");
         assert!(successor.epoch() > leader.epoch());
         successor.resign().await.unwrap();
     }
@@ -241,9 +241,9 @@ async fn operations_without_a_connection_are_bounded(runtime: Arc<dyn Runtime>) 
 
 async fn a_slow_network_is_no_reason_to_step_down(runtime: Arc<dyn Runtime>) {
     let world = World::shared(&runtime);
-    let (proxy, far) = world.far();
+    let (proxy, far) = world.far_for(Duration::from_secs(5));
     let leader = world.lead(&far, "leader").await;
-    // A round trip of 100 ms; proofs are made every 333 ms.
+    // A round trip of 100 ms, as to the other side of the world.
     proxy.delay(Duration::from_millis(50));
     let change = leader.changed(Leading);
     for_a_while(&runtime, Duration::from_secs(4), "it is in doubt", change).await;

@@ -1,7 +1,7 @@
 //! ZooKeeper's own nodes killed, frozen, restarted and away for long.
 
 use crate::on_both_runtimes;
-use crate::support::{World, campaign, eventually, for_a_while, within};
+use crate::support::{Observed, SHORT, World, campaign, eventually, for_a_while, within};
 use alloc::sync::Arc;
 use core::time::Duration;
 use futures_lite::future;
@@ -64,10 +64,10 @@ async fn a_restart_of_the_ensemble_resumes_the_same_reign(runtime: Arc<dyn Runti
 
 async fn an_ensemble_that_is_down_for_long_begins_a_new_reign(runtime: Arc<dyn Runtime>) {
     let world = World::own(&runtime, 1, Options::default());
-    let (near, other) = (world.coordinator(), world.coordinator());
+    let (near, other) = (world.coordinator_for(SHORT), world.coordinator_for(SHORT));
     let leader = world.lead(&near, "leader").await;
     let mut standby = world.standby_on(&other, "standby", 0).await;
-    let mut observed = world.observe();
+    let mut observed = Observed::new(&runtime, world.coordinator_for(SHORT).observe());
     observed.leader("leader").await;
     leader.store(b"kept").await.unwrap();
     world.ensemble(|e| e.kill(0)).await;
@@ -154,7 +154,7 @@ async fn a_frozen_node_of_zookeeper_is_left_for_another(runtime: Arc<dyn Runtime
 
 async fn without_a_majority_nobody_leads_for_long(runtime: Arc<dyn Runtime>) {
     let world = World::own(&runtime, 3, Options::default());
-    let leader = world.leader("leader").await;
+    let leader = world.lead(&world.coordinator_for(SHORT), "leader").await;
     let mut standby = world.standby("standby", 0).await;
     let keep = world.ensemble(|e| e.await_leader(LONG)).await;
     let others: Vec<_> = (0..3).filter(|node| *node != keep).collect();

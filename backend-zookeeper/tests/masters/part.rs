@@ -79,7 +79,7 @@ async fn master(runtime: Arc<dyn Runtime>) {
     loop {
         let leader = coordinator.campaign(candidate.clone()).await.unwrap();
         println!("leads {}", leader.epoch());
-        let mut seen = leader.state();
+        let mut seen = LeadershipState::Leading;
         while seen != LeadershipState::Lost {
             seen = leader.changed(seen).await;
             println!("is {seen:?}");

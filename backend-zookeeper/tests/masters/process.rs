@@ -1,7 +1,7 @@
 //! A master in a process of its own.
 
 use super::part::command;
-use crate::support::{World, within};
+use crate::support::{World, eventually, within};
 use alloc::sync::Arc;
 use async_channel::Receiver;
 use core::time::Duration;
@@ -49,14 +49,24 @@ impl Master {
         within(runtime, &format!("a master to say {word:?}"), search).await
     }
 
-    /// The pid of its guard, if it has one.
-    pub(crate) fn guard(&self) -> Option<u32> {
-        let pid = self.process.id();
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-        let of_threads =
-            threads.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-        [children].into_iter().chain(of_threads).find_map(|pids| pids.split_whitespace().next()?.parse().ok())
+    /// The pid of its guard, once that is connected with ZooKeeper: then it has been told whom to guard.
+    pub(crate) async fn guard(&self, world: &World) -> Pid {
+        let ports: Vec<_> = (0..world.ensemble.nodes()).map(|i| world.ensemble.address(i).port()).collect();
+        eventually(&world.runtime, "a guard with a connection", || async {
+            self.children().into_iter().find(|child| is_connected(*child, &ports))
+        })
+        .await
+    }
+
+    fn children(&self) -> Vec<Pid> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.process.id()));
+        let files = tasks.into_iter().flatten().flatten().map(|task| task.path().join("children"));
+        let lists: Vec<_> = files.filter_map(|file| std::fs::read_to_string(file).ok()).collect();
+        lists
+            .iter()
+            .flat_map(|list| list.split_whitespace())
+            .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+            .collect()
     }
 
     /// SIGKILL; the moment in which it was sent.
@@ -76,4 +86,21 @@ impl Drop for Master {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Whether the process has a connection to one of `ports`.
+fn is_connected(process: Pid, ports: &[u16]) -> bool {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    // proc_net(5): the remote address, the state (1: established) and the inode of each socket.
+    let connected = table.lines().filter_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let (_, port) = fields[2].rsplit_once(':')?;
+        let port = u16::from_str_radix(port, 16).ok()?;
+        (ports.contains(&port) && fields[3] == "01").then(|| format!("socket:[{}]", fields[9]))
+    });
+    let connected: Vec<_> = connected.collect();
+    let files = std::fs::read_dir(format!("/proc/{}/fd", process.as_raw_nonzero()));
+    let mut links =
+        files.into_iter().flatten().flatten().filter_map(|file| std::fs::read_link(file.path()).ok());
+    links.any(|link| connected.iter().any(|socket| link.as_os_str() == socket.as_str()))
 }

@@ -39,8 +39,10 @@ macro_rules! on_both_runtimes {
 /// One ZooKeeper for all tests that do it no harm; the kernel ends it with this process.
 static SHARED: LazyLock<Arc<Ensemble>> = LazyLock::new(|| Arc::new(Ensemble::standalone().unwrap()));
 
-/// The session timeout of masters in tests, unless they ask for another one.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(2);
+/// The session timeout of masters in tests, unless they ask for another one: a busy machine may hold one up for long.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
+/// That of masters whose session is to expire.
+pub(crate) const SHORT: Duration = Duration::from_secs(2);
 
 /// Where a test takes place: a ZooKeeper, and a path of its own in it.
 #[derive(Clone)]
@@ -105,9 +107,9 @@ impl World {
         self.coordinator_with(ZooKeeperConfig { timeout, ..self.config() })
     }
 
-    /// A coordinator behind a network that can be cut.
+    /// A coordinator behind a network that can be cut, with short sessions.
     pub(crate) fn far(&self) -> (Proxy, Arc<dyn Coordinator>) {
-        self.far_for(TIMEOUT)
+        self.far_for(SHORT)
     }
 
     /// The same with sessions of `timeout`.

@@ -98,6 +98,8 @@ impl<'a> Suite<'a> {
         case(r, "two_candidates_may_bear_one_id", self.two_candidates_may_bear_one_id()).await;
         case(r, "a_higher_priority_goes_first", self.a_higher_priority_goes_first()).await;
         case(r, "a_leader_hands_over", self.a_leader_hands_over()).await;
+        case(r, "a_leader_hands_over_by_address", self.a_leader_hands_over_by_address()).await;
+        case(r, "candidates_are_told_in_their_order", self.candidates_are_told_in_their_order()).await;
         case(r, "campaigns_churn", self.campaigns_churn()).await;
     }
 
@@ -139,6 +141,11 @@ impl<'a> Suite<'a> {
             Either::One(value) => value,
             Either::Other(()) => panic!("waited {:?} for {what}", self.patience),
         }
+    }
+
+    /// Long enough for the others to know.
+    async fn settled(&self) {
+        self.runtime.sleep(self.settle).await;
     }
 
     async fn for_a_while<T>(&self, future: impl Future<Output = T>) -> Option<T> {

@@ -1,10 +1,12 @@
 //! Which candidate leads next.
 
 use super::Suite;
-use super::futures::{Either, campaign, either, first, first_of};
-use crate::ErrorKind;
+use super::futures::{Either, campaign, campaign_at, either, first, first_of};
 use crate::coordinator::LeadershipState;
+use crate::{Coordinator, ErrorKind};
 use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 impl Suite<'_> {
@@ -48,5 +50,65 @@ impl Suite<'_> {
         };
         let chosen = self.within("the chosen one", chosen).await;
         assert!(chosen.epoch() > leader.epoch());
+    }
+
+    /// Of several candidates with one id the leader chooses by address, if the coordinator can choose.
+    pub async fn a_leader_hands_over_by_address(&self) {
+        let leader = self.lead(&self.connect().await, "twin").await;
+        let mut others = Vec::new();
+        for (port, priority) in [(4001, 1), (4002, 0), (4003, -1)] {
+            others.push(campaign_at(&self.connect().await, "twin", port, priority));
+        }
+        assert!(self.for_a_while(first(&mut others)).await.is_none());
+        for nobody in ["127.0.0.1:4004", "elsewhere:4003", "127.0.0.1"] {
+            match leader.hand_over(nobody).await.unwrap_err().kind() {
+                ErrorKind::Unsupported => return,
+                kind => assert_eq!(kind, ErrorKind::NotFound, "{nobody} stands for nobody"),
+            }
+        }
+        let mut observed = self.connect().await.observe();
+        leader.hand_over("127.0.0.1:4003").await.unwrap();
+        let chosen = self.within("the chosen one", first(&mut others)).await.unwrap();
+        assert!(chosen.epoch() > leader.epoch());
+        let seen = self.until(&mut observed, |seen| seen.is_some_and(|info| info.epoch > leader.epoch()));
+        assert_eq!(seen.await.map(|info| info.port), Some(4003));
+    }
+
+    /// Who stands is told in the order in which they would lead; the leader is not among them, nor
+    /// is anybody who has withdrawn.
+    pub async fn candidates_are_told_in_their_order(&self) {
+        let eye = self.connect().await;
+        assert_eq!(self.standing(&eye).await, [""; 0], "somebody stands in a fresh cluster");
+        let leader = self.lead(&self.connect().await, "leader").await;
+        let mut campaigns = Vec::new();
+        for (id, priority) in [("low", -1), ("high", 7), ("middle", 0)] {
+            campaigns.push(campaign(&self.connect().await, id, priority));
+        }
+        assert!(self.for_a_while(first(&mut campaigns)).await.is_none());
+        assert_eq!(self.standing(&eye).await, ["high", "middle", "low"]);
+        // Of another coordinator's candidates, and of its own.
+        let own = self.connect().await;
+        campaigns.push(campaign(&own, "own", 3));
+        assert!(self.for_a_while(first(&mut campaigns)).await.is_none());
+        assert_eq!(self.standing(&own).await, ["high", "own", "middle", "low"]);
+        let told = self.within("the candidates", eye.candidates()).await.unwrap();
+        let (host, port, priority) = (&*told[0].host, told[0].port, told[0].priority);
+        assert_eq!((host, port, priority), ("127.0.0.1", 3005, 7));
+
+        leader.resign().await.unwrap();
+        let next = self.within("the next leader", first(&mut campaigns)).await.unwrap();
+        assert_eq!(self.standing(&eye).await, ["own", "middle", "low"]);
+        drop(campaigns.swap_remove(0));
+        self.settled().await;
+        assert_eq!(self.standing(&eye).await.len(), 2, "one has withdrawn");
+        campaigns.clear();
+        next.resign().await.unwrap();
+        self.settled().await;
+        assert_eq!(self.standing(&eye).await, [""; 0], "everybody has gone");
+    }
+
+    async fn standing(&self, coordinator: &Arc<dyn Coordinator>) -> Vec<String> {
+        let candidates = self.within("the candidates", coordinator.candidates()).await.unwrap();
+        candidates.into_iter().map(|candidate| candidate.id).collect()
     }
 }

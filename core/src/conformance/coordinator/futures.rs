@@ -14,8 +14,17 @@ use core::task::Poll;
 pub(super) type Campaign = BoxFuture<'static, Result<Box<dyn Leadership>>>;
 
 pub(super) fn campaign(coordinator: &Arc<dyn Coordinator>, id: &str, priority: i32) -> Campaign {
+    campaign_at(coordinator, id, 3005, priority)
+}
+
+pub(super) fn campaign_at(
+    coordinator: &Arc<dyn Coordinator>,
+    id: &str,
+    port: u16,
+    priority: i32,
+) -> Campaign {
     let coordinator = Arc::clone(coordinator);
-    let candidate = Candidate { id: String::from(id), host: "127.0.0.1".into(), port: 3005, priority };
+    let candidate = Candidate { id: String::from(id), host: "127.0.0.1".into(), port, priority };
     Box::pin(async move { coordinator.campaign(candidate).await })
 }
 
