@@ -24,14 +24,17 @@ mod time;
 pub use app::{App, BoxError, Component, Outcome};
 /// Goes above an `impl` of [`Component`].
 pub use async_trait::async_trait;
-pub use channel::MemoryChannelManager;
+pub use channel::{ChannelService, GlobalChannelService, MemoryChannelManager};
 pub use election::{MasterHa, MasterHaConfig};
 #[cfg(feature = "load-test")]
 pub use member::simulate_servers;
 pub use program::{Program, run};
 /// The traits, values and state machines that everything is made of.
 pub use tangelo_core as core;
-pub use tangelo_core::config::{Login, Password};
+pub use tangelo_core::channel::{
+    ChannelManager, ChannelMember, ManagerContext, PushError, PushFailure, PushMessage, PushOptions, PushReport, PushSink,
+};
+pub use tangelo_core::config::{ChannelStore, GlobalChannelConfig, Login, Password, StoreUrl};
 pub use tangelo_core::{Error, ErrorKind, Result, wire::ServerInfo};
 
 /// The program in README.md compiles.

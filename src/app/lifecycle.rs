@@ -2,13 +2,14 @@
 
 use super::hook::Hook;
 use super::{App, BoxError};
+use crate::channel;
 use crate::sync::Mutex;
 use crate::time::{Elapsed, timeout};
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use futures_lite::FutureExt;
 use tangelo_core::{Error, ErrorKind, Instant, Result};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// How long all components together may take to stop.
 const COMPONENTS_STOP: Duration = Duration::from_secs(5);
@@ -17,6 +18,7 @@ const COMPONENTS_STOP: Duration = Duration::from_secs(5);
 pub(crate) async fn start(app: &App) -> Result<()> {
     let shared = app.shared();
     run_all(&shared.before_start, app, "before-start hook").await?;
+    channel::start(app).await?;
     let components = shared.components.lock().clone();
     for component in &components {
         let name = component.name();
@@ -60,6 +62,14 @@ pub(crate) async fn stop(app: &App, hooks_timeout: Option<Duration>) {
         let left = until.saturating_since(Instant::now());
         let name = format!("stopping component {}", component.name());
         report(&name, timeout(app.runtime(), left, guarded(component.stop(app))).await);
+    }
+    let left = until.saturating_since(Instant::now());
+    match timeout(app.runtime(), left, channel::stop(app)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn!(%error, "this server's users are still in global channels for the store"),
+        Err(Elapsed) => {
+            warn!("this server's users are still in global channels for the store: no time was left")
+        }
     }
 }
 

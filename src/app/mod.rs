@@ -10,6 +10,7 @@ pub use component::{BoxError, Component};
 pub use hook::Outcome;
 pub(crate) use lifecycle::{start, started_all, stop};
 
+use crate::channel::{ChannelService, GlobalChannelService};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -17,6 +18,7 @@ use hook::Hook;
 use serde_json::Value;
 use shared::Shared;
 use std::path::{Path, PathBuf};
+use tangelo_core::channel::PushSink;
 use tangelo_core::config::{Incarnation, ServerDef};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::ServerInfo;
@@ -170,6 +172,28 @@ impl App {
         peers.call(&server, route, body, timeout).await
     }
 
+    /// Channels that this process alone knows, with users at any frontend.
+    #[must_use]
+    pub fn channels(&self) -> ChannelService {
+        self.0.channels.local(self)
+    }
+
+    /// Channels that span the cluster. They are off until they are configured: by
+    /// `config/globalChannel.json`, or by `app.set(GlobalChannelConfig { … })`.
+    ///
+    /// # Errors
+    /// How to configure them, or what is wrong with the configuration;
+    /// [`Unsupported`](ErrorKind::Unsupported) with the feature that is missing in this build.
+    pub fn global_channels(&self) -> Result<GlobalChannelService> {
+        self.0.channels.global(self)
+    }
+
+    /// Hands what is pushed to users at this server to `sink`; a later one replaces it.
+    pub fn push_sink(&self, sink: impl PushSink + 'static) -> &Self {
+        self.0.channels.set_sink(self, Arc::new(sink));
+        self
+    }
+
     /// The environment this process runs in, such as `development`.
     #[must_use]
     pub fn env(&self) -> &str {
@@ -255,6 +279,15 @@ impl App {
         &self.0.runtime
     }
 
+    /// A server of the type chat in a directory that does not exist.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let pairs = [("id", "a"), ("serverType", "chat"), ("host", "127.0.0.1"), ("port", "6050")];
+        let def = ServerDef::from_pairs_beside(pairs, core::iter::empty()).unwrap().remove(0);
+        let place = Place { dir: "/nowhere".into(), env: "test".into(), def, incarnation: Incarnation(1) };
+        Self::new(place, crate::parts::runtime().unwrap())
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.0
     }
@@ -271,10 +304,7 @@ mod tests {
     use core::sync::atomic::{AtomicUsize, Ordering};
 
     fn app() -> App {
-        let pairs = [("id", "a"), ("serverType", "chat"), ("host", "127.0.0.1"), ("port", "6050")];
-        let def = ServerDef::from_pairs_beside(pairs, core::iter::empty()).unwrap().remove(0);
-        let place = Place { dir: "/nowhere".into(), env: "test".into(), def, incarnation: Incarnation(1) };
-        App::new(place, crate::parts::runtime().unwrap())
+        App::for_tests()
     }
 
     /// Runs a task on the application's runtime.

@@ -3,6 +3,7 @@
 use super::hook::Hook;
 use super::settings::Settings;
 use super::{Component, Place};
+use crate::channel::Channels;
 use crate::link::Server;
 use crate::member::Agent;
 use crate::peer::{Peers, Remotes};
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(super) servers: Mutex<BTreeMap<String, ServerInfo>>,
     pub(crate) remotes: Remotes,
     pub(crate) agent: Agent,
+    pub(crate) channels: Channels,
     /// How many components have been started, for stopping those.
     pub(super) started: Mutex<usize>,
     pub(crate) peers: OnceLock<Peers>,
@@ -62,6 +64,7 @@ impl Shared {
             servers: Mutex::default(),
             remotes: Remotes::default(),
             agent: Agent::default(),
+            channels: Channels::default(),
             started: Mutex::default(),
             peers: OnceLock::new(),
             listening: OnceLock::new(),

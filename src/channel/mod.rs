@@ -1,5 +1,27 @@
 //! Channels: named sets of users, each at one frontend.
+//!
+//! [`global`] spans the cluster and [`local`] is known to one process; both push through [`sender`].
+//! At a frontend, [`here`] holds its own users, [`writer`] is the only one who changes them, and
+//! [`deliver`] hands messages to its sink.
 
+mod cluster;
+mod deliver;
+mod global;
+mod here;
+mod local;
 mod memory;
+mod ready;
+mod roster;
+mod sender;
+mod setup;
+#[cfg(test)]
+mod sinks;
+#[cfg(test)]
+mod tests;
+mod wire;
+mod writer;
 
+pub use global::GlobalChannelService;
+pub use local::ChannelService;
 pub use memory::MemoryChannelManager;
+pub(crate) use setup::{Channels, start, stop};

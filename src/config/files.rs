@@ -28,6 +28,9 @@ pub(super) const SERVERS: Kind = Kind {
 pub(super) const ZOOKEEPER: Kind =
     Kind { name: "zookeeper.json", sample: r#"{"ENV": {"server": "127.0.0.1:2181"}}"# };
 
+pub(super) const GLOBAL_CHANNEL: Kind =
+    Kind { name: "globalChannel.json", sample: r#"{"ENV": {"host": "127.0.0.1", "port": 6379}}"# };
+
 pub(super) const MASTERHA: Kind = Kind {
     name: "masterha.json",
     sample: r#"{"masterha": [{"id": "master-server-2", "host": "127.0.0.1", "port": 3006}]}"#,

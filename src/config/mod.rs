@@ -4,10 +4,11 @@ mod files;
 pub(crate) mod secret;
 
 use alloc::collections::BTreeSet;
-use files::{MASTER, MASTERHA, SERVERS, ZOOKEEPER};
+use files::{GLOBAL_CHANNEL, Kind, MASTER, MASTERHA, SERVERS, ZOOKEEPER};
 use std::path::Path;
 use tangelo_core::config::{
-    ClusterConfig, ConfigError, ConfigFile, Layout, StandbyDef, ZooKeeperConfig, check_name,
+    ClusterConfig, ConfigError, ConfigFile, GlobalChannelConfig, Layout, StandbyDef, ZooKeeperConfig,
+    check_name,
 };
 use tangelo_core::{CpuSet, Error, ErrorKind, Result};
 
@@ -60,16 +61,33 @@ pub(crate) fn load(dir: &Path, env: &str, allowed: Option<&CpuSet>) -> Result<Cl
 /// # Errors
 /// For the first thing that is wrong in it, with its place.
 pub(crate) fn load_zookeeper(dir: &Path, env: &str) -> Result<Option<ZooKeeperConfig>> {
-    let Some(found) = files::look_for(dir, env, &ZOOKEEPER)? else { return Ok(None) };
+    load_optional(dir, env, &ZOOKEEPER, |file| ZooKeeperConfig::parse(env, file))
+}
+
+/// Reads `config/globalChannel.json`, if there is one that knows this environment.
+///
+/// # Errors
+/// For the first thing that is wrong in it, with its place.
+pub(crate) fn load_global_channel(dir: &Path, env: &str) -> Result<Option<GlobalChannelConfig>> {
+    load_optional(dir, env, &GLOBAL_CHANNEL, |file| GlobalChannelConfig::parse(env, file))
+}
+
+fn load_optional<T>(
+    dir: &Path,
+    env: &str,
+    kind: &Kind,
+    parse: impl FnOnce(ConfigFile<'_>) -> Result<T, ConfigError>,
+) -> Result<Option<T>> {
+    let Some(found) = files::look_for(dir, env, kind)? else { return Ok(None) };
     let file = ConfigFile { name: &found.name, text: &found.text, layout: found.layout };
-    // A cluster may be highly available in production only.
+    // A cluster may be highly available, or have global channels, in production only.
     if found.layout == Layout::ByEnv {
         let known = tangelo_core::config::envs(&found.name, &found.text)?;
         if !known.is_empty() && !known.iter().any(|known| known == env) {
             return Ok(None);
         }
     }
-    Ok(Some(ZooKeeperConfig::parse(env, file)?))
+    Ok(Some(parse(file)?))
 }
 
 /// Reads `config/masterha.json`, the masters that `masterha` starts.
