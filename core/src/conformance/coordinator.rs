@@ -143,11 +143,6 @@ impl<'a> Suite<'a> {
         }
     }
 
-    /// Long enough for the others to know.
-    async fn settled(&self) {
-        self.runtime.sleep(self.settle).await;
-    }
-
     async fn for_a_while<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         match either(future, self.runtime.sleep(self.settle)).await {
             Either::One(value) => Some(value),
