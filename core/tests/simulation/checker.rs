@@ -1,55 +1,30 @@
 //! The laws, held against what happens.
+//!
+//! After each step: at most one leader is before its deadline by its own clock; only the leader of
+//! the present reign launches, signals, stops or refuses; epochs grow; no server obeys a reign that
+//! it knows to be over; of each id at most one process works, and at most one is registered;
+//! nobody stops, signals or refuses a server that is well and wanted; what was stopped on purpose is
+//! not launched; what was acknowledged is so. After the faults: see `healed.rs`.
+//!
+//! What no law can promise is taken out, and only that: an order whose master was frozen between
+//! its last look at the clock and the system call, or that is under way over ssh, may take effect
+//! late; and where a person has ended a leader's session, removed its node or wiped `<path>`, that
+//! leader does not know until its next proof. Even then there is no second process that works.
 
 use crate::operator::Asked;
-use crate::world::World;
-use alloc::collections::BTreeMap;
+use crate::stats::Stats;
+use crate::world::{Owner, SECOND, Time, World};
+use crate::zk::Write;
+use alloc::collections::{BTreeMap, BTreeSet};
 use tangelo_core::ErrorKind;
-use tangelo_core::config::{Incarnation, ServerDef};
+use tangelo_core::config::ServerDef;
 use tangelo_core::coordinator::Epoch;
 use tangelo_core::master::Ticket;
-use tangelo_core::wire::{Response, ServerState};
-
-/// What has happened: a run in which nothing happens proves nothing.
-#[derive(Default, Debug)]
-pub(crate) struct Stats {
-    pub(crate) reigns: u64,
-    pub(crate) launches: u64,
-    pub(crate) adoptions: u64,
-    pub(crate) starts: u64,
-    pub(crate) signals: u64,
-    pub(crate) settled: u64,
-    pub(crate) done: u64,
-    pub(crate) refused: u64,
-    pub(crate) unanswered: u64,
-    pub(crate) ended: u64,
-}
-
-impl Stats {
-    pub(crate) fn add(&mut self, more: &Self) {
-        self.reigns += more.reigns;
-        self.launches += more.launches;
-        self.adoptions += more.adoptions;
-        self.starts += more.starts;
-        self.signals += more.signals;
-        self.settled += more.settled;
-        self.done += more.done;
-        self.refused += more.refused;
-        self.unanswered += more.unanswered;
-        self.ended += more.ended;
-    }
-
-    pub(crate) fn assert_not_idle(&self, seeds: u64) {
-        assert!(self.reigns > 3 * seeds && self.launches > 10 * seeds && self.adoptions > 5 * seeds);
-        assert!(self.signals > seeds && self.settled > seeds && self.done > 5 * seeds);
-        if seeds >= 100 {
-            assert!(self.refused > 0 && self.unanswered > 0 && self.ended > 0);
-        }
-    }
-}
+use tangelo_core::wire::Response;
 
 /// Whether a server shall run, as far as the operator can know.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Want {
+pub(crate) enum Want {
     Run,
     Stopped,
     /// A request about it was not answered, or not with success.
@@ -67,9 +42,14 @@ pub(crate) struct Checker {
     pub(crate) stats: Stats,
     /// Whether this run ends with the end of the cluster.
     pub(crate) ends: bool,
-    wants: BTreeMap<String, Want>,
-    auto_restart: BTreeMap<String, bool>,
+    pub(crate) wants: BTreeMap<String, Want>,
+    pub(crate) auto_restart: BTreeMap<String, bool>,
     open: BTreeMap<Ticket, Open>,
+    highest: Epoch,
+    /// Locks of leaders that somebody has deposed behind their backs.
+    pub(crate) meddled: BTreeSet<u64>,
+    /// Who was named as successor, and when.
+    successor: Option<(u64, Time)>,
 }
 
 impl Checker {
@@ -81,6 +61,9 @@ impl Checker {
             wants: BTreeMap::new(),
             auto_restart: BTreeMap::new(),
             open: BTreeMap::new(),
+            highest: Epoch(0),
+            meddled: BTreeSet::new(),
+            successor: None,
         };
         for def in defs {
             checker.knows(&def.id, def.auto_restart);
@@ -102,16 +85,13 @@ impl Checker {
         self.why.is_some()
     }
 
-    pub(crate) fn launches(&mut self, id: &str) {
-        self.stats.launches += 1;
-        if self.wants.get(id) == Some(&Want::Stopped) {
-            self.broken(format!("{id} was stopped on purpose and is launched"));
-        }
-    }
-
     /// Whether no request about it is open.
     pub(crate) fn is_free(&self, id: &str) -> bool {
         !self.open.values().any(|open| open.asked == Asked::End || open.ids.iter().any(|other| other == id))
+    }
+
+    pub(crate) fn open_ticket(&self) -> Option<Ticket> {
+        self.open.keys().next().copied()
     }
 
     /// A server of which nobody knows whether it shall run.
@@ -133,25 +113,6 @@ impl Checker {
         }
     }
 
-    pub(crate) fn answered(&mut self, ticket: Ticket, response: &Response, calm: bool) {
-        let Some(open) = self.open.remove(&ticket) else {
-            self.broken(format!("{ticket:?} is answered twice"));
-            return;
-        };
-        let done = !matches!(response, Response::Failed { .. });
-        match open.asked {
-            Asked::Run if done => self.want(&open.ids, Want::Run),
-            Asked::Stop if done => self.want(&open.ids, Want::Stopped),
-            Asked::End if done => self.stats.ended += 1,
-            // What was to be added never was.
-            Asked::Run if calm && matches!(response, Response::Failed { kind: ErrorKind::NotFound, .. }) => {
-                self.wants.retain(|id, _| !open.ids.contains(id));
-            }
-            _ => {}
-        }
-        if done { self.stats.done += 1 } else { self.stats.refused += 1 }
-    }
-
     /// Whoever asked this master has lost the link.
     pub(crate) fn reign_ends(&mut self, epoch: Epoch) {
         let before = self.open.len();
@@ -161,77 +122,145 @@ impl Checker {
 }
 
 impl World {
-    /// Laws 1 and 2: only the leader of the present epoch gives orders.
+    pub(crate) fn answered(&mut self, ticket: Ticket, response: &Response) {
+        let calm = self.calm;
+        let Some(open) = self.checker.open.remove(&ticket) else {
+            return self.checker.broken(format!("{ticket:?} is answered twice"));
+        };
+        let done = !matches!(response, Response::Failed { .. });
+        match open.asked {
+            Asked::Run if done => self.checker.want(&open.ids, Want::Run),
+            Asked::Stop if done => {
+                self.checker.want(&open.ids, Want::Stopped);
+                let works = self.processes.values().find(|p| p.working && open.ids.contains(&p.id));
+                if let Some(pid) = works.map(|process| process.pid) {
+                    self.checker.broken(format!("{ticket:?}: stopped, it says, but pid {pid} works"));
+                }
+            }
+            Asked::End if done => self.stats().ended += 1,
+            // What was to be added never was.
+            Asked::Run if calm && matches!(response, Response::Failed { kind: ErrorKind::NotFound, .. }) => {
+                self.checker.wants.retain(|id, _| !open.ids.contains(id));
+            }
+            _ => {}
+        }
+        if done { self.stats().done += 1 } else { self.stats().refused += 1 }
+    }
+
+    /// The lock with which this master leads, if by its own clock it does.
+    fn leads(&self, master: usize) -> Option<u64> {
+        let there = &self.masters[master];
+        let reign = there.standing.reign.as_ref().filter(|_| there.alive)?;
+        (reign.may_act(self.clock_of(Owner::Master(master)), &self.knobs)).then_some(reign.lock)
+    }
+
+    /// At most one leader is before its deadline.
+    pub(crate) fn check_leaders(&mut self) {
+        if self.knobs.any_leader {
+            return;
+        }
+        let mut leader = None;
+        for master in 0..self.masters.len() {
+            let Some(lock) = self.leads(master) else { continue };
+            if self.checker.meddled.contains(&lock) {
+                continue;
+            }
+            if let Some(other) = leader.replace(master) {
+                self.checker.broken(format!("masters {other} and {master} lead at once"));
+            }
+        }
+    }
+
+    /// A write was committed.
+    pub(crate) fn saw_written(&mut self, write: &Write) {
+        let now = self.now;
+        match write {
+            Write::Win { lock, epoch, .. } => {
+                self.stats().reigns += 1;
+                let checker = &mut self.checker;
+                if *epoch <= checker.highest {
+                    checker.broken(format!("epoch {epoch} begins after epoch {}", checker.highest));
+                }
+                checker.highest = *epoch;
+                let named = checker.successor.take().filter(|(to, at)| to != lock && now < at + SECOND / 2);
+                let lives = |to: &u64| {
+                    let master = self.zk.tree().locks.get(to).map(|lock| &self.masters[lock.master]);
+                    master.is_some_and(|master| master.standing.lock == Some(*to) && master.client.attached)
+                };
+                // Who has seen the path wiped has seen nobody lead for a while.
+                let meddled = self.checker.stats.meddled > 0;
+                if let Some((to, _)) = named.filter(|(to, _)| lives(to) && !meddled) {
+                    self.checker.broken(format!("lock {lock} wins, though lock {to} was handed the lead"));
+                }
+            }
+            Write::HandOver { to, .. } => {
+                self.stats().handovers += 1;
+                self.checker.successor = Some((*to, now));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether somebody has deposed the leader of this reign behind its back.
+    fn is_meddled(&self, master: usize) -> bool {
+        let reign = self.masters[master].standing.reign.as_ref();
+        reign.is_some_and(|reign| self.checker.meddled.contains(&reign.lock))
+    }
+
+    /// Laws 1 and 2: only the leader of the present reign gives orders.
     pub(crate) fn check_order(&mut self, master: usize, epoch: Epoch, what: impl FnOnce() -> String) {
-        let life = self.masters[master].life;
-        if self.coordinator.leader != Some((master, life, epoch)) {
+        if self.is_meddled(master) || self.knobs.any_leader {
+            return;
+        }
+        let lock = self.masters[master].standing.reign.as_ref().filter(|r| r.epoch == epoch).map(|r| r.lock);
+        let leads = self.zk.tree().leader().map(|(named, _)| named.lock);
+        if lock.is_none() || leads != lock {
             self.checker.broken(format!("master {master} of epoch {epoch} leads no longer and {}", what()));
         }
     }
 
+    /// Law 7: what was stopped on purpose stays stopped.
+    pub(crate) fn check_wanted(&mut self, master: usize, id: &str) {
+        if self.checker.wants.get(id) == Some(&Want::Stopped)
+            && !self.is_meddled(master)
+            && !self.knobs.any_leader
+        {
+            self.checker.broken(format!("{id} was stopped on purpose and is launched"));
+        }
+    }
+
     /// Law 6: nobody touches a server that is well and wanted.
-    pub(crate) fn check_needless(&mut self, pid: u32, what: &str) {
+    pub(crate) fn check_needless(&mut self, master: usize, pid: u32, what: &str) {
+        if self.is_meddled(master) || self.knobs.any_leader {
+            return;
+        }
         let Some(process) = self.processes.get(&pid) else { return };
         let wanted =
             self.checker.wants.get(&process.id) == Some(&Want::Run) && self.checker.is_free(&process.id);
-        if process.up && !process.frozen && process.troubled_until < self.now && wanted && !self.checker.ends
-        {
+        let well = process.up && !self.is_frozen(Owner::Server(pid)) && process.troubled_until < self.now;
+        if well && wanted && !self.checker.ends {
             self.checker.broken(format!("a master {what} {}, pid {pid}, which is well", process.id));
         }
     }
 
-    /// After the calm all must be well.
-    pub(crate) fn check_healed(&mut self) {
-        if let Some(ticket) = self.checker.open.keys().next() {
-            self.checker.broken(format!("{ticket:?} is not answered"));
+    /// Law 5: of each id at most one process works.
+    pub(crate) fn check_alone(&mut self, id: &str) {
+        let working = self.processes.values().filter(|process| process.id == id && process.working).count();
+        if working > 1 {
+            self.checker.broken(format!("{working} processes of {id} work at once"));
         }
-        let alive: Vec<(String, Incarnation)> =
-            self.processes.values().filter(|p| p.alive).map(|p| (p.id.clone(), p.incarnation)).collect();
-        if self.checker.ends {
-            let masters = self.masters.iter().filter(|master| master.alive).count();
-            if masters > 0 || !alive.is_empty() {
-                self.checker
-                    .broken(format!("the cluster has ended, but {masters} masters and {alive:?} run"));
-            }
-            return;
-        }
-        let now = self.instant();
-        let Some((leader, ..)) = self.coordinator.leader else {
-            return self.checker.broken("nobody leads".into());
-        };
-        let Some(machine) = &self.masters[leader].machine else {
-            return self.checker.broken("the leader does not know that it leads".into());
-        };
-        let mut faults = Vec::new();
-        let mut up: Vec<(String, Incarnation)> = Vec::new();
-        for row in machine.listing(now).servers {
-            let of_it: Vec<_> = alive.iter().filter(|(id, _)| *id == row.id).collect();
-            // One that a master of the past denied may be there all the same.
-            let denied = !self.checker.wants.contains_key(&row.id);
-            let want = self.checker.wants.get(&row.id).copied().unwrap_or(Want::Unsure);
-            let runs = row.state == ServerState::Up && of_it.len() == 1;
-            let down = matches!(row.state, ServerState::Stopped | ServerState::Failed) && of_it.is_empty();
-            let must_run = !denied && want != Want::Stopped && self.checker.auto_restart[&row.id];
-            if !(runs && want != Want::Stopped || down && !must_run) {
-                faults.push(format!(
-                    "{} is {} with {of_it:?}, want {want:?}: {}",
-                    row.id, row.state, row.detail
-                ));
-            }
-            if runs {
-                up.push((row.id, row.incarnation));
-            }
-        }
-        up.sort();
-        for process in self.processes.values().filter(|process| process.alive) {
-            let agent = process.agent.as_ref().unwrap();
-            let known: Vec<_> = agent.servers().values().map(|s| (s.def.id.clone(), s.incarnation)).collect();
-            if !process.up || !agent.is_welcome() || known != up {
-                faults.push(format!("{} knows {known:?} of {up:?}", process.id));
-            }
-        }
-        if !faults.is_empty() {
-            self.checker.broken(format!("it did not heal: {}", faults.join("; ")));
+    }
+
+    /// And at most one is registered.
+    pub(crate) fn check_registered(&mut self, id: &str) {
+        let welcome = |agent: &tangelo_core::member::Machine| agent.is_welcome();
+        let registered = self
+            .processes
+            .values()
+            .filter(|p| p.alive && p.id == id && p.agent.as_ref().is_some_and(welcome));
+        let registered = registered.count();
+        if registered > 1 {
+            self.checker.broken(format!("{registered} processes of {id} are registered at once"));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Links: ordered streams both ways that delay, fall silent and break.
 
-use crate::masters::Arrival;
-use crate::world::{Event, MS, SECOND, Time, World};
+use crate::masters::MasterNews;
+use crate::wires::Peer;
+use crate::world::{Event, MS, Owner, SECOND, Time, World};
 use alloc::collections::VecDeque;
 use tangelo_core::coordinator::Epoch;
 use tangelo_core::master::{Input, LinkId};
@@ -10,36 +11,8 @@ use tangelo_core::wire::Message;
 
 /// The silence after which a side gives a link up.
 const PATIENCE: Time = 6 * SECOND;
-/// How often what cannot be delivered is tried again.
-const AGAIN: Time = 50 * MS;
-
-/// Who has a wire.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Peer {
-    Coordinator,
-    Master(usize),
-    Server(u32),
-}
-
-/// The wires that are cut.
-#[derive(Default)]
-pub(crate) struct Wires(Vec<(Peer, Peer)>);
-
-impl Wires {
-    pub(crate) fn cut(&mut self, a: Peer, b: Peer) {
-        self.0.push((a, b));
-    }
-
-    pub(crate) fn mend(&mut self, a: Peer, b: Peer) {
-        if let Some(index) = self.0.iter().position(|cut| *cut == (a, b)) {
-            self.0.remove(index);
-        }
-    }
-
-    pub(crate) fn reach(&self, a: Peer, b: Peer) -> bool {
-        !self.0.iter().any(|cut| *cut == (a, b) || *cut == (b, a))
-    }
-}
+/// How soon what cannot be delivered is tried again, at least and at most.
+const AGAIN: (Time, Time) = (50 * MS, 300 * MS);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Side {
@@ -84,19 +57,18 @@ impl World {
 
     /// Sends a message (or that this end is gone) to the other end.
     pub(crate) fn send(&mut self, link: u64, to: Side, message: Option<Message>) {
-        let delay = self.between(20, 2 * MS);
-        let Some(open) = self.links.get_mut(&link) else { return };
-        let (from_closed, end) = match to {
-            Side::Master => (open.ends[1].closed, &mut open.ends[0]),
-            Side::Peer => (open.ends[0].closed, &mut open.ends[1]),
-        };
-        if from_closed || end.closed {
+        let Some(open) = self.links.get(&link) else { return };
+        if open.ends.iter().any(|end| end.closed) {
             return;
         }
-        let earliest = end.coming.back().map_or(0, |(at, _)| at + 1);
-        let at = earliest.max(self.now + delay);
+        let (master, peer) = (Peer::Master(open.master), open.peer);
+        let delay = if to == Side::Master { self.flight(peer, master) } else { self.flight(master, peer) };
+        let now = self.now;
+        let Some(open) = self.links.get_mut(&link) else { return };
+        let end = &mut open.ends[to as usize];
+        let at = end.coming.back().map_or(0, |(at, _)| at + 1).max(now + delay);
         end.coming.push_back((at, message));
-        self.after(at - self.now, Event::Deliver { link, to });
+        self.after(at - now, Event::Deliver { link, to });
     }
 
     /// One side closes; the other hears of it if it can.
@@ -120,27 +92,36 @@ impl World {
         of_it.map(|(id, _)| *id).collect()
     }
 
-    fn runs(&self, peer: Peer) -> bool {
-        match peer {
-            Peer::Coordinator => true,
-            Peer::Master(master) => self.masters[master].alive && !self.masters[master].frozen,
-            Peer::Server(pid) => self.processes.get(&pid).is_some_and(|p| p.alive && !p.frozen),
+    pub(crate) fn reader(&self, link: u64, to: Side) -> Option<Owner> {
+        let open = self.links.get(&link)?;
+        match (to, open.peer) {
+            (Side::Master, _) => Some(Owner::Master(open.master)),
+            (Side::Peer, Peer::Server(pid)) => Some(Owner::Server(pid)),
+            (Side::Peer, Peer::Master(standby)) => Some(Owner::Master(standby)),
+            (Side::Peer, _) => None,
         }
     }
 
-    /// What has arrived is read, unless the wire is cut or the reader sleeps.
+    fn runs(&self, owner: Owner) -> bool {
+        let alive = match owner {
+            Owner::Master(master) => self.masters[master].alive,
+            Owner::Server(pid) => self.processes.get(&pid).is_some_and(|process| process.alive),
+            Owner::Guard(_) => true,
+        };
+        alive && !self.is_frozen(owner)
+    }
+
+    /// What has arrived is read, unless the wire is cut.
     pub(crate) fn deliver(&mut self, link: u64, to: Side) {
-        let Some(open) = self.links.get_mut(&link) else { return };
-        let (master, peer) = (Peer::Master(open.master), open.peer);
         let now = self.now;
-        let waiting = open.ends[to as usize].coming.front().is_some_and(|(at, _)| *at <= now);
-        if !waiting {
+        let Some(open) = self.links.get(&link) else { return };
+        let (master, peer) = (Peer::Master(open.master), open.peer);
+        if !open.ends[to as usize].coming.front().is_some_and(|(at, _)| *at <= now) {
             return;
         }
-        let reader = if to == Side::Master { master } else { peer };
-        if !self.wires.reach(master, peer) || !self.runs(reader) {
-            self.after(AGAIN, Event::Deliver { link, to });
-            return;
+        if !(if to == Side::Master { self.passes(peer, master) } else { self.passes(master, peer) }) {
+            let again = self.between(AGAIN.0, AGAIN.1);
+            return self.after(again, Event::Deliver { link, to });
         }
         let Some(open) = self.links.get_mut(&link) else { return };
         let Some((_, message)) = open.ends[to as usize].coming.pop_front() else { return };
@@ -159,15 +140,16 @@ impl World {
         match (to, open.peer) {
             (Side::Master, _) => {
                 let input = Input::Member { link: LinkId(link), message };
-                self.arrive(master, life, Arrival::Input { epoch, input });
+                self.master_hears(master, life, MasterNews::Input { epoch, input });
             }
             (Side::Peer, Peer::Server(pid)) => self.server_reads(pid, link, message),
             (Side::Peer, Peer::Master(standby)) => {
-                if matches!(message, Message::Stop { .. }) {
+                if matches!(message, Message::Stop { .. }) && self.masters[standby].alive {
+                    self.masters[standby].gone = true;
                     self.master_exits(standby);
                 }
             }
-            (Side::Peer, Peer::Coordinator) => {}
+            (Side::Peer, _) => {}
         }
     }
 
@@ -180,12 +162,12 @@ impl World {
         match (side, peer) {
             (Side::Master, _) => {
                 let input = Input::LinkClosed { link: LinkId(link), silent };
-                self.arrive(master, life, Arrival::Input { epoch, input });
+                self.tell_master(master, life, 0, epoch, input);
             }
             (Side::Peer, Peer::Server(pid)) => {
                 if let Some(process) = self.processes.get_mut(&pid).filter(|p| p.link == Some(link)) {
                     process.link = None;
-                    self.process_hears(pid, member::Input::Disconnected);
+                    self.agent_hears(pid, member::Input::Disconnected);
                 }
             }
             _ => {}
@@ -193,22 +175,41 @@ impl World {
         self.bury(link);
     }
 
-    /// Heartbeats, and sessions.
+    /// What was on its way is lost, and both ends find out.
+    pub(crate) fn reset_link(&mut self, link: u64) {
+        let Some(open) = self.links.get_mut(&link) else { return };
+        for end in &mut open.ends {
+            end.coming.clear();
+            end.coming.push_back((0, None));
+        }
+        for to in [Side::Master, Side::Peer] {
+            let delay = self.between(0, 50 * MS);
+            self.after(delay, Event::Deliver { link, to });
+        }
+    }
+
+    /// Heartbeats.
     pub(crate) fn beat(&mut self) {
         self.after(500 * MS, Event::Beat);
-        self.expire_sessions();
+        self.check_observers();
+        let now = self.now;
         for id in self.links.keys().copied().collect::<Vec<_>>() {
+            let (Some(reader), Some(other)) = (self.reader(id, Side::Master), self.reader(id, Side::Peer))
+            else {
+                continue;
+            };
+            let awake = [self.runs(reader), self.runs(other)];
             let Some(link) = self.links.get(&id) else { continue };
             let (master, peer) = (Peer::Master(link.master), link.peer);
-            let awake = [self.runs(master), self.runs(peer)];
-            let hears = awake[0] && awake[1] && self.wires.reach(master, peer);
-            let hears = hears && link.ends.iter().all(|end| !end.closed);
-            for (side, awake) in [Side::Master, Side::Peer].into_iter().zip(awake) {
-                let now = self.now;
+            let open = link.ends.iter().all(|end| !end.closed) && awake[0];
+            // The master beats, the other side answers.
+            let pings = open && self.passes(master, peer);
+            let hears = [pings && awake[1] && self.passes(peer, master), pings];
+            for (n, side) in [Side::Master, Side::Peer].into_iter().enumerate() {
                 let Some(link) = self.links.get_mut(&id) else { continue };
-                let end = &mut link.ends[side as usize];
+                let end = &mut link.ends[n];
                 // Its own sleep is not held against the other side.
-                if hears || !awake {
+                if hears[n] || !awake[n] {
                     end.heard = now;
                 } else if !end.closed && now > end.heard + PATIENCE {
                     self.note(|| format!("link {id} is silent for its {side:?}"));
