@@ -13,7 +13,7 @@ use core::time::Duration;
 use futures_lite::{StreamExt, future};
 use tangelo_core::coordinator::LeaderInfo;
 use tangelo_core::member::{Action, Input, Machine};
-use tangelo_core::wire::{Hello, Message, Phase, Register, Role};
+use tangelo_core::wire::{Digest, Hello, Message, Phase, Register, Role};
 use tangelo_core::{Coordinator, Error, ErrorKind, Instant, Result, local};
 use tracing::{error, info, warn};
 
@@ -96,6 +96,7 @@ pub(super) async fn drive(
         epoch: launch.epoch,
         rss_bytes: local::rss_bytes(),
         age: Duration::ZERO,
+        known: Digest::default(),
     };
     let (events, incoming) = bounded(256);
     listen_to_all(&app, coordinator, &events);

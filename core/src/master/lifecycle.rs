@@ -60,8 +60,7 @@ impl Machine {
         });
         for def in declared {
             if let Some(index) = self.index(&def.id) {
-                let server = &mut self.servers[index];
-                server.record.def = def;
+                self.servers[index].define(def);
             } else {
                 let stopped = self.setup.only.as_ref().is_some_and(|only| fresh && !only.contains(&def.id));
                 let mut record = ServerRecord::new(def);

@@ -7,7 +7,7 @@ use super::server::Server;
 use super::store::Deferred;
 use crate::Instant;
 use crate::config::Incarnation;
-use crate::wire::{Message, ServerInfo};
+use crate::wire::{Digest, Message, ServerInfo};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -46,6 +46,10 @@ impl Machine {
     /// The server is up: the others shall know, once that is stored. So a successor knows at least
     /// those that anybody has heard of, and never tells that one has gone which has not.
     pub(super) fn announce(&mut self, index: usize) {
+        if self.servers[index].told {
+            // They heard of this life from an earlier leader, or before its link was lost.
+            return;
+        }
         let record = &mut self.servers[index].record;
         record.up = true;
         let (id, incarnation) = (record.def.id.clone(), record.incarnation);
@@ -74,6 +78,12 @@ impl Machine {
                 self.changes.note(now, id, Change::Removed(incarnation));
             }
         }
+    }
+
+    /// That of [`everybody`](Self::everybody).
+    pub(super) fn digest(&mut self) -> Digest {
+        let told = self.servers.iter_mut().filter(|server| server.told);
+        told.fold(Digest::default(), |digest, server| digest.with(server.digest()))
     }
 
     /// Everybody who is up and of whom others may know, for a newcomer.

@@ -11,6 +11,7 @@ use crate::wire::{Message, Phase, Register, Welcome};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
+use core::mem;
 
 /// Why a server may not register.
 enum Objection {
@@ -105,6 +106,7 @@ impl Machine {
         server.cpus = register.cpus.clone();
         server.born = Some(now.saturating_sub(register.age));
         server.status = register.status.clone();
+        server.knew = register.known;
         server.phase = register.phase;
         server.record.failed = None;
         if !matches!(server.run, Run::Stopping { .. }) {
@@ -197,7 +199,10 @@ impl Machine {
         let Some(index) = self.index(id).filter(|&index| self.servers[index].link == Some(link)) else {
             return;
         };
-        let welcome = Welcome { epoch: self.epoch, servers: self.everybody(), all_started: self.all_told };
+        // After a failover hardly anybody has missed anything.
+        let digest = self.digest();
+        let servers = (self.servers[index].knew != digest).then(|| self.everybody());
+        let welcome = Welcome { epoch: self.epoch, servers, all_started: self.all_told };
         self.send(link, Message::Welcome(welcome));
         let server = &mut self.servers[index];
         server.welcomed = true;
@@ -226,10 +231,13 @@ impl Machine {
             Phase::Up => {
                 if matches!(server.run, Run::Starting { .. } | Run::Astray { .. }) {
                     server.run = Run::Up;
-                    server.record.due = false;
+                    let was_due = mem::take(&mut server.record.due);
                     server.why.clear();
                     let (id, adopted) = (server.record.def.id.clone(), server.adopted);
                     let pid = server.record.process.as_ref().map_or(0, |process| process.pid);
+                    if was_due {
+                        self.changed();
+                    }
                     self.announce(index);
                     self.report(&id, Report::Up { pid, adopted });
                 }

@@ -2,9 +2,9 @@
 
 use super::io::LinkId;
 use super::state::ServerRecord;
-use crate::config::Incarnation;
+use crate::config::{Incarnation, ServerDef};
 use crate::restart::Crashes;
-use crate::wire::{Phase, Register, ServerInfo, ServerRow, ServerState};
+use crate::wire::{Digest, Phase, Register, ServerInfo, ServerRow, ServerState};
 use crate::{CpuSet, Instant};
 use alloc::boxed::Box;
 use alloc::format;
@@ -90,6 +90,10 @@ pub(super) struct Server {
     pub(super) crashes: Crashes,
     pub(super) cpus: Option<CpuSet>,
     pub(super) status: String,
+    /// Which servers it knew to be up when it registered.
+    pub(super) knew: Digest,
+    /// Its own digest, and of which life.
+    digest: Option<(Incarnation, Digest)>,
     /// Whether others may know that it is up: that is stored.
     pub(super) told: bool,
     /// Why it crashed last, for `list`.
@@ -117,6 +121,8 @@ impl Server {
             crashes: Crashes::default(),
             cpus: None,
             status: String::new(),
+            knew: Digest::default(),
+            digest: None,
             told,
             why: String::new(),
         }
@@ -200,6 +206,25 @@ impl Server {
 
     pub(super) fn info(&self) -> ServerInfo {
         ServerInfo { def: self.record.def.clone(), incarnation: self.record.incarnation }
+    }
+
+    /// The digest of [`info`](Self::info).
+    pub(super) fn digest(&mut self) -> Digest {
+        let incarnation = self.record.incarnation;
+        match self.digest {
+            Some((of, digest)) if of == incarnation => digest,
+            _ => {
+                let digest = Digest::of(&self.info());
+                self.digest = Some((incarnation, digest));
+                digest
+            }
+        }
+    }
+
+    /// It is defined anew.
+    pub(super) fn define(&mut self, def: ServerDef) {
+        self.record.def = def;
+        self.digest = None;
     }
 
     /// Its line in `list`; the driver adds the memory.

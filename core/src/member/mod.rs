@@ -7,8 +7,8 @@ mod tests;
 use crate::Instant;
 use crate::config::Incarnation;
 use crate::coordinator::{Epoch, LeaderInfo};
-use crate::wire::{Message, Phase, Register, ServerInfo, Welcome};
-use alloc::collections::BTreeMap;
+use crate::wire::{Digest, Message, Phase, Register, ServerInfo, Welcome};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
@@ -270,11 +270,13 @@ impl Machine {
         if !mem::replace(&mut self.started, true) {
             actions.push(Action::Start);
         }
-        let gone =
-            self.servers.values().filter(|known| !welcome.servers.iter().any(|s| s.def.id == known.def.id));
-        let removed: Vec<(String, Incarnation)> =
-            gone.map(|server| (server.def.id.clone(), server.incarnation)).collect();
-        self.servers_changed(welcome.servers, &removed, actions);
+        if let Some(servers) = welcome.servers {
+            let up: BTreeSet<&str> = servers.iter().map(|server| &*server.def.id).collect();
+            let gone = self.servers.values().filter(|known| !up.contains(&*known.def.id));
+            let removed: Vec<(String, Incarnation)> =
+                gone.map(|server| (server.def.id.clone(), server.incarnation)).collect();
+            self.servers_changed(servers, &removed, actions);
+        }
         if welcome.all_started {
             self.all_are_up(actions);
         }
@@ -292,6 +294,7 @@ impl Machine {
                 // Law 5: a late "removed" of an old incarnation changes nothing.
                 let known = self.servers.get(id).filter(|known| known.incarnation <= *incarnation)?;
                 let id = known.def.id.clone();
+                self.register.known = self.register.known.without(Digest::of(known));
                 self.servers.remove(&id)
             })
             .collect();
@@ -299,6 +302,8 @@ impl Machine {
         for server in added {
             let known = self.servers.get(&server.def.id);
             if known.is_none_or(|known| *known != server && known.incarnation <= server.incarnation) {
+                let earlier = known.map_or_else(Digest::default, Digest::of);
+                self.register.known = self.register.known.without(earlier).with(Digest::of(&server));
                 self.servers.insert(server.def.id.clone(), server.clone());
                 new.push(server);
             }

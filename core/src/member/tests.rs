@@ -19,6 +19,7 @@ fn agent() -> Machine {
         epoch: Epoch(1),
         rss_bytes: 0,
         age: Duration::ZERO,
+        known: Digest::default(),
     };
     Machine::new(at(0), register, 1)
 }
@@ -28,7 +29,11 @@ fn leader(port: u16, epoch: u64) -> Input {
 }
 
 fn welcome(epoch: u64, servers: Vec<ServerInfo>) -> Input {
-    Input::Message(Message::Welcome(Welcome { epoch: Epoch(epoch), servers, all_started: false }))
+    Input::Message(Message::Welcome(Welcome {
+        epoch: Epoch(epoch),
+        servers: Some(servers),
+        all_started: false,
+    }))
 }
 
 fn server(id: &str, incarnation: u64) -> ServerInfo {
@@ -57,6 +62,24 @@ fn components_start_once_and_only_after_the_first_welcome() {
     agent.handle(at(100), Input::Connected(true));
     assert_eq!(agent.handle(at(100), welcome(1, vec![])), []);
     assert!(agent.is_welcome());
+}
+
+#[test]
+fn whoever_registers_again_says_what_it_knows_and_keeps_it_if_the_master_says_nothing_else() {
+    let mut agent = welcomed(1, vec![server("a", 1), server("b", 1), server("c", 1)]);
+    let added = vec![server("b", 2), server("d", 1)];
+    let removed = vec![("a".into(), Incarnation(1)), ("c".into(), Incarnation(0))];
+    agent.handle(at(1), Input::Message(Message::Servers { added, removed }));
+    agent.handle(at(2), leader(2, 2));
+    let actions = agent.handle(at(3), Input::Connected(true));
+    let [Action::Send(Message::Register(register))] = &actions[..] else { panic!("{actions:?}") };
+    let known = [server("b", 2), server("c", 1), server("d", 1)];
+    let digest = known.iter().fold(Digest::default(), |digest, server| digest.with(Digest::of(server)));
+    assert_eq!(register.known, digest);
+    let same = Welcome { epoch: Epoch(2), servers: None, all_started: false };
+    assert_eq!(agent.handle(at(4), Input::Message(Message::Welcome(same))), []);
+    assert!(agent.is_welcome());
+    assert!(agent.servers().values().eq(&known));
 }
 
 #[test]

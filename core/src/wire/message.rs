@@ -1,5 +1,6 @@
 //! The messages themselves.
 
+use super::Digest;
 use super::admin::{Request, Response};
 use crate::config::{Incarnation, ServerDef};
 use crate::coordinator::Epoch;
@@ -139,6 +140,8 @@ pub struct Register {
     pub rss_bytes: u64,
     /// How long ago it began.
     pub age: Duration,
+    /// Which servers it knows to be up.
+    pub known: Digest,
 }
 
 /// A master's answer to a registration.
@@ -146,8 +149,9 @@ pub struct Register {
 pub struct Welcome {
     /// The master's reign.
     pub epoch: Epoch,
-    /// Every server that is up.
-    pub servers: Vec<ServerInfo>,
+    /// Every server that is up; none at all if those are the ones that the registering server knows: so a
+    /// failover does not cost a list for every server.
+    pub servers: Option<Vec<ServerInfo>>,
     /// Whether all servers have been up at some time.
     pub all_started: bool,
 }

@@ -4,10 +4,12 @@
 //! socket is the business of the engine's links; their versions must agree exactly ([`VERSION`]).
 
 mod admin;
+mod digest;
 mod listing;
 mod message;
 
 pub use admin::{Request, Response, Selection};
+pub use digest::Digest;
 pub use listing::{Listing, MasterRole, MasterRow, MasterState, ServerRow, ServerState};
 pub use message::{Call, Hello, Message, Phase, Register, Return, Role, ServerInfo, Welcome};
 
@@ -16,7 +18,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 /// The version of the link protocol, its handshake and its messages.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// The largest message that is sent or taken, in bytes.
 pub const MAX_MESSAGE: usize = 8 << 20;

@@ -11,7 +11,7 @@ use tangelo_core::config::Incarnation;
 use tangelo_core::coordinator::{Epoch, LeaderInfo};
 use tangelo_core::member::{self, Action};
 use tangelo_core::process::ProcessRef;
-use tangelo_core::wire::{Message, Phase, Register};
+use tangelo_core::wire::{Digest, Message, Phase, Register};
 
 /// What happens to a server process.
 pub(crate) enum ServerNews {
@@ -140,6 +140,7 @@ impl World {
             epoch: if no_epochs { Epoch(0) } else { process.epoch },
             rss_bytes: 0,
             age: Duration::ZERO,
+            known: Digest::default(),
         };
         process.agent = Some(member::Machine::new(now, register, seed));
         process.node = node;

@@ -13,7 +13,7 @@ use super::server::Run;
 use super::*;
 use crate::config::{Incarnation, MasterDef, ServerDef};
 use crate::process::{Exit, ProcessRef, Signal};
-use crate::wire::{Phase, Register, Request, Response, Selection, ServerState};
+use crate::wire::{Digest, Phase, Register, Request, Response, Selection, ServerState, Welcome};
 use crate::{CpuSet, Result};
 use alloc::format;
 use alloc::string::ToString;
@@ -174,6 +174,7 @@ impl World {
             epoch: Epoch(0),
             rss_bytes: 0,
             age: Duration::ZERO,
+            known: Digest::default(),
         }
     }
 

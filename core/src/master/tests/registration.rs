@@ -65,6 +65,7 @@ fn launching(pid: u64) -> (World, Register) {
         epoch: Epoch(0),
         rss_bytes: 0,
         age: Duration::ZERO,
+        known: Digest::default(),
     };
     (world, register)
 }
@@ -185,7 +186,7 @@ fn a_newcomer_hears_of_everybody_and_everybody_of_the_newcomer() {
     assert!(
         world.sent(
             a,
-            |m| matches!(m, Message::Welcome(w) if w.servers.len() == 1 && w.servers[0].def.id == "b")
+            |m| matches!(m, Message::Welcome(Welcome { servers: Some(s), .. }) if s.len() == 1 && s[0].def.id == "b")
         )
     );
     world.pass(Duration::from_secs(1));

@@ -19,6 +19,7 @@ fn unrecorded(world: &World, id: &str, incarnation: u64) -> Register {
         epoch: Epoch(world.machine.epoch.0 - 1),
         rss_bytes: 0,
         age: Duration::ZERO,
+        known: Digest::default(),
     }
 }
 
@@ -36,7 +37,10 @@ fn pomelo_after_a_leader_change_no_server_is_restarted_and_all_keep_their_pids()
             let register = new.registration(id, Phase::Up);
             let link = new.register(register);
             assert!(new.welcomed(link));
-            assert!(new.sent(link, |m| matches!(m, Message::Welcome(w) if w.servers.len() == 2)));
+            assert!(new.sent(
+                link,
+                |m| matches!(m, Message::Welcome(Welcome { servers: Some(s), .. }) if s.len() == 2)
+            ));
             if !answered_first {
                 adopted(&mut new, id, true);
             }
@@ -47,6 +51,43 @@ fn pomelo_after_a_leader_change_no_server_is_restarted_and_all_keep_their_pids()
         assert_eq!(new.count(|action| matches!(action, Action::Adopt { .. })), 2);
         assert_eq!(new.count(|action| matches!(action, Action::Settled { up: 2, failed: 0 })), 1);
     }
+}
+
+#[test]
+fn after_a_leader_change_nobody_is_told_what_all_know() {
+    let mut old = World::started(vec![def("a", true), def("b", false)]);
+    old.pass(Duration::from_secs(1));
+    let mut new = old.succeed();
+    let known = ["a", "b"].map(|id| Digest::of(&new.server(id).info()));
+    let known = Digest::default().with(known[0]).with(known[1]);
+    let list = |world: &World, link| {
+        world.sent(link, |m| matches!(m, Message::Welcome(Welcome { servers: Some(_), .. })))
+    };
+    adopted(&mut new, "a", true);
+    let a = new.registration("a", Phase::Up);
+    let a = new.register(Register { known, ..a });
+    assert!(new.welcomed(a) && !list(&new, a));
+    adopted(&mut new, "b", true);
+    let b = new.registration("b", Phase::Up);
+    let b = new.register(b);
+    assert!(new.welcomed(b) && list(&new, b), "it has missed something");
+    new.pass(10 * MINUTE);
+    let told = |action: &Action| matches!(action, Action::Broadcast { message: Message::Servers { .. }, .. });
+    assert_eq!(new.count(told), 0);
+}
+
+#[test]
+fn what_a_start_wanted_to_run_and_runs_is_wanted_no_more() {
+    let old = World::started(vec![def("a", false)]);
+    let mut new = World::reign(2, setup(Mode::Start, vec![def("a", false)]), old.stored.clone(), true);
+    let is_due = |world: &World| world.stored.as_ref().unwrap().servers[0].due;
+    adopted(&mut new, "a", true);
+    new.pass(Duration::from_secs(1));
+    assert!(is_due(&new));
+    let a = new.registration("a", Phase::Up);
+    new.register(a);
+    new.pass(Duration::from_secs(1));
+    assert!(!is_due(&new), "a successor would launch it anew after a crash");
 }
 
 #[test]
