@@ -32,7 +32,8 @@ pub use program::{Program, run};
 /// The traits, values and state machines that everything is made of.
 pub use tangelo_core as core;
 pub use tangelo_core::channel::{
-    ChannelManager, ChannelMember, ManagerContext, PushError, PushFailure, PushMessage, PushOptions, PushReport, PushSink,
+    ChannelManager, ChannelMember, ManagerContext, PushError, PushFailure, PushMessage, PushOptions,
+    PushReport, PushSink,
 };
 pub use tangelo_core::config::{ChannelStore, GlobalChannelConfig, Login, Password, StoreUrl};
 pub use tangelo_core::{Error, ErrorKind, Result, wire::ServerInfo};

@@ -6,7 +6,9 @@ use super::ready::Ready;
 use super::sender::Sender;
 use super::wire::{self, CHANNEL, Request};
 use super::writer::Writer;
+use crate::sync::Mutex;
 use crate::time::{Elapsed, timeout};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::time::Duration;
 use futures_lite::{StreamExt, future, stream};
@@ -43,6 +45,8 @@ struct Inner {
     here: Here,
     writer: Writer,
     sender: Sender,
+    /// Frontends that have gone, with their types, as long as the store may have members of theirs.
+    lost: Mutex<BTreeMap<String, String>>,
 }
 
 impl GlobalChannelService {
@@ -53,7 +57,8 @@ impl GlobalChannelService {
         manager: Arc<dyn ChannelManager>,
         config: GlobalChannelConfig,
     ) -> Self {
-        let store = Ready::new(Arc::clone(&runtime), manager, config.timeout);
+        let own = cluster.is_frontend().then(|| here.frontend.clone());
+        let store = Ready::new(Arc::clone(&runtime), manager, own, config.timeout);
         let writer = Writer::new(
             Arc::clone(&runtime),
             Arc::clone(&store),
@@ -61,7 +66,8 @@ impl GlobalChannelService {
             Arc::clone(&here.roster),
         );
         let sender = Sender { runtime: runtime.clone(), cluster: cluster.clone(), here: here.clone() };
-        Self(Arc::new(Inner { runtime, cluster, config, store, here, writer, sender }))
+        let lost = Mutex::default();
+        Self(Arc::new(Inner { runtime, cluster, config, store, here, writer, sender, lost }))
     }
 
     /// Puts the user `uid` at the frontend `sid` into a channel. Doing it twice is doing it once.
@@ -278,7 +284,8 @@ impl GlobalChannelService {
     /// who was not reached. `route` is what clients know the message by.
     ///
     /// It costs one message to each of these frontends, whatever the channel's size; the store is
-    /// asked only for the members of a frontend that has failed. A frontend that is down or slow
+    /// asked only for the members of a frontend that has failed, or has gone and is not cleared away
+    /// yet. A frontend that is down or slow
     /// does not hold up the others, and all of it ends within the options' timeout.
     ///
     /// # Errors
@@ -301,9 +308,38 @@ impl GlobalChannelService {
         let frontends = self.0.cluster.of_type(server_type);
         let look_up = |sid: &str| -> BoxFuture<'static, Result<Vec<String>>> {
             let (service, channel, sid) = (self.clone(), String::from(channel), String::from(sid));
-            Box::pin(async move { service.members_by_server(&channel, &sid).await })
+            Box::pin(async move { service.look_up(&channel, &sid).await })
         };
-        self.0.sender.push(frontends, request, options, look_up).await
+        let lost = self.lost_of(server_type, &frontends);
+        self.0.sender.push(frontends, &lost, request, options, look_up).await
+    }
+
+    /// Notes that frontends have gone, each as (id, type). Until the store has none of their members
+    /// any more, pushes miss those, and say so.
+    pub(super) fn servers_gone(&self, gone: impl IntoIterator<Item = (String, String)>) {
+        self.0.lost.lock().extend(gone);
+    }
+
+    /// Notes that a frontend has begun another life: what it had before is cleared away.
+    pub(super) fn server_came(&self, sid: &str) {
+        self.0.lost.lock().remove(sid);
+    }
+
+    fn lost_of(&self, server_type: &str, up: &[String]) -> Vec<String> {
+        let lost = self.0.lost.lock();
+        let of_type = lost.iter().filter(|(sid, kind)| *kind == server_type && !up.contains(sid));
+        of_type.map(|(sid, _)| sid.clone()).collect()
+    }
+
+    /// The members at a frontend that has failed.
+    async fn look_up(&self, channel: &str, sid: &str) -> Result<Vec<String>> {
+        let store = self.reader(Some(sid)).await?;
+        let members = store.members_by_server(channel, sid).await?;
+        let lost = members.is_empty() && self.0.lost.lock().contains_key(sid);
+        if lost && store.channels_of_server(sid).await?.is_empty() {
+            self.0.lost.lock().remove(sid);
+        }
+        Ok(members)
     }
 
     /// How many changes at this server the store has not heard of yet, since it was out of reach.

@@ -9,6 +9,8 @@ use core::time::Duration;
 use event_listener::Event;
 use futures_lite::FutureExt;
 use std::sync::OnceLock;
+use tangelo_core::channel::Frontend;
+use tangelo_core::config::Incarnation;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{ChannelManager, Error, ErrorKind, Result};
 use tracing::{info, warn};
@@ -20,6 +22,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Ready {
     runtime: Arc<dyn Runtime>,
     manager: Arc<dyn ChannelManager>,
+    /// The frontend that this is, if it is one.
+    own: Option<Frontend>,
     started: OnceLock<()>,
     /// Why it has not started yet.
     last: Mutex<Option<(ErrorKind, String)>>,
@@ -38,10 +42,11 @@ impl Ready {
     pub(super) fn new(
         runtime: Arc<dyn Runtime>,
         manager: Arc<dyn ChannelManager>,
+        own: Option<Frontend>,
         patience: Duration,
     ) -> Arc<Self> {
         let (started, last, news) = (OnceLock::new(), Mutex::default(), Event::new());
-        let ready = Arc::new(Self { runtime, manager, started, last, news, patience });
+        let ready = Arc::new(Self { runtime, manager, own, started, last, news, patience });
         let starting = Arc::downgrade(&ready);
         ready.runtime.spawn(Box::pin(async move {
             let mut wait = FIRST_WAIT;
@@ -59,10 +64,24 @@ impl Ready {
         ready
     }
 
+    /// Starts the manager, and clears away what an earlier life of this frontend has left, whether
+    /// or not a leader has done so: no ghost is there once this server is up.
+    async fn start(&self) -> Result<()> {
+        self.manager.start().await?;
+        let own = self.own.clone().filter(|own| own.incarnation.0 > 0);
+        match own {
+            Some(Frontend { sid, incarnation: Incarnation(life) }) => {
+                let before = Frontend { sid, incarnation: Incarnation(life - 1) };
+                self.manager.purge_server(&before).await
+            }
+            None => Ok(()),
+        }
+    }
+
     async fn try_to_start(&self) -> bool {
         let panicked =
             |_| Err(Error::new(ErrorKind::Io, "the channel manager panicked at its start: see the log"));
-        let started = AssertUnwindSafe(self.manager.start()).catch_unwind().await;
+        let started = AssertUnwindSafe(self.start()).catch_unwind().await;
         let Err(error) = started.unwrap_or_else(panicked) else {
             if self.last.lock().take().is_some() {
                 info!("the store of global channels is there");

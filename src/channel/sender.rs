@@ -25,21 +25,33 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    /// Sends one message to each of `frontends`, and gathers what became of it. `look_up` says whose
-    /// members a frontend that failed has.
+    /// Sends one message to each of `frontends`, and gathers what became of it. `lost` are others that
+    /// have gone and may have members yet. `look_up` says whose members a frontend that failed has.
     pub(super) async fn push(
         &self,
-        frontends: Vec<String>,
+        mut frontends: Vec<String>,
+        lost: &[String],
         request: PushRequest,
         options: &PushOptions,
         look_up: impl Fn(&str) -> BoxFuture<'static, Result<Vec<String>>>,
     ) -> Result<PushReport> {
         check(&request.route, options)?;
         let (request, encoded) = (Arc::new(request.clone()), Arc::new(wire::encode(&request)?));
-        self.gather(frontends, options, look_up, |sid, limit| {
+        frontends.extend_from_slice(lost);
+        let report = self.gather(frontends, options, look_up, |sid, limit| {
+            if lost.contains(&sid) {
+                let gone = Error::new(ErrorKind::Unavailable, format!("{sid} has gone"));
+                return Box::pin(future::ready(Err(gone)));
+            }
             self.ask(sid, Arc::clone(&request), Arc::clone(&encoded), limit)
-        })
-        .await
+        });
+        let mut report = report.await?;
+        report.frontends -= lost.len();
+        // Whoever has gone and left nobody behind has missed nobody.
+        report.failed.retain(|failure| {
+            !lost.contains(&failure.sid) || !failure.users.is_empty() || failure.more != Some(0)
+        });
+        Ok(report)
     }
 
     /// As [`push`](Self::push), to users that are known here, frontend by frontend.

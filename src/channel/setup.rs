@@ -63,6 +63,13 @@ impl Channels {
         let runtime = Arc::clone(app.runtime());
         let (cluster, here) = (Arc::new(app.clone()), self.here(app).clone());
         let service = GlobalChannelService::new(runtime, cluster, here, manager, config);
+        let told = service.clone();
+        app.on_servers_removed(move |gone| {
+            let frontends = gone.iter().map(|server| &server.def).filter(|def| def.frontend);
+            told.servers_gone(frontends.map(|def| (def.id.clone(), def.server_type.clone())));
+        });
+        let told = service.clone();
+        app.on_servers_added(move |came| came.iter().for_each(|server| told.server_came(&server.def.id)));
         Ok(made.insert(service).clone())
     }
 

@@ -57,6 +57,10 @@ fn run<F: Future<Output = ()> + Send>(n: usize, test: impl FnOnce(Bench) -> F + 
         let bench = Bench { runtime: Arc::clone(&runtime), store: Store::new(&runtime), net: Arc::default() };
         (1..=n).for_each(|n| _ = bench.start(&format!("c{n}"), 1));
         bench.start("chat", 1);
+        for server in bench.server_list() {
+            server.global.ready().await.unwrap();
+        }
+        bench.store.counted();
         test(bench).await;
     }));
 }
@@ -108,7 +112,20 @@ impl Bench {
         let global = GlobalChannelService::new(self.runtime.clone(), cluster, here.clone(), store, config);
         let server = Server { global, local: ChannelService::new(sender), here, sink };
         self.net.servers.lock().insert(id.into(), server.clone());
+        self.server_list().iter().for_each(|other| other.global.server_came(id));
         server
+    }
+
+    /// A server dies, and the others are told so.
+    fn kill(&self, id: &str) {
+        self.net.servers.lock().remove(id);
+        for other in self.server_list() {
+            other.global.servers_gone([(id.into(), "connector".into())]);
+        }
+    }
+
+    fn server_list(&self) -> Vec<Server> {
+        self.net.servers.lock().values().cloned().collect()
     }
 
     fn server(&self, id: &str) -> Server {

@@ -4,7 +4,8 @@ use super::super::wire::PUSH;
 use super::store::Trouble;
 use super::{Fault, run};
 use core::time::Duration;
-use tangelo_core::channel::PushOptions;
+use tangelo_core::channel::{ChannelManager, Frontend, PushOptions};
+use tangelo_core::config::Incarnation;
 use tangelo_core::{ErrorKind, Instant};
 
 const SHORT: Duration = Duration::from_millis(400);
@@ -160,5 +161,54 @@ fn pushes_that_nobody_waits_for_arrive_all_the_same_and_come_to_an_end() {
             assert!(futures_lite::future::poll_once(&mut push).await.is_none());
         }
         until!(b, "all of them", b.server("c1").sink.got().get("anna").map_or(0, Vec::len) == 100);
+    });
+}
+
+#[test]
+fn whom_a_dead_frontend_has_left_behind_is_missed_until_it_is_cleared_away() {
+    run(2, |b| async move {
+        b.chat().add_many("room", &["anna", "ben"], "c1").await.unwrap();
+        b.chat().add("room", "cleo", "c2").await.unwrap();
+        b.chat().add("other", "anna", "c1").await.unwrap();
+        b.kill("c1");
+        let options = PushOptions::new().except(["ben"]);
+        for _ in 0..2 {
+            let report = b.chat().push("connector", "onChat", "hello", "room", &options).await.unwrap();
+            assert_eq!((report.delivered, report.frontends), (1, 1));
+            assert_eq!(report.unreached().collect::<Vec<_>>(), [("c1", "anna")]);
+            assert_eq!(report.failed[0].reason.message, "c1 has gone");
+        }
+        let report = b.chat().push("connector", "onChat", "hello", "third", &options).await.unwrap();
+        assert!(report.is_complete(), "nobody in that channel is missed");
+        let report = b.chat().push("gate", "onChat", "hello", "room", &options).await.unwrap();
+        assert!(report.is_complete(), "it was no gate");
+        b.store.suffer(Trouble::Down);
+        let report = b.chat().push("connector", "onChat", "hello", "room", &options).await.unwrap();
+        assert_eq!(report.failed[0].more, None, "nobody knows whom it has left behind");
+        b.store.suffer(Trouble::None);
+
+        // What the leader does.
+        let dead = Frontend { sid: "c1".into(), incarnation: Incarnation(1) };
+        b.store.inner().0.purge_server(&dead).await.unwrap();
+        for reads in [2, 0] {
+            b.store.counted();
+            let report = b.chat().push("connector", "onChat", "hello", "room", &options).await.unwrap();
+            assert!(report.is_complete());
+            assert_eq!(b.store.counted().1, reads, "it is looked up once more, and then forgotten");
+        }
+    });
+}
+
+#[test]
+fn a_successor_clears_away_what_its_predecessor_has_left_before_it_is_up() {
+    run(1, |b| async move {
+        b.chat().add_many("room", &["anna", "ben"], "c1").await.unwrap();
+        b.kill("c1");
+        let successor = b.start("c1", 2);
+        successor.global.ready().await.unwrap();
+        assert_eq!(b.chat().count("room").await.unwrap(), 0, "ghosts");
+        let report =
+            b.chat().push("connector", "onChat", "hello", "room", &PushOptions::new()).await.unwrap();
+        assert_eq!((report.frontends, report.is_complete()), (1, true));
     });
 }
