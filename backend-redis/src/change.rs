@@ -41,6 +41,11 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    /// What it has in common with others.
+    const fn kind(&self) -> (Sign, Incarnation, usize) {
+        (self.sign, self.incarnation, self.uids.len())
+    }
+
     /// Tells the caller, who may have gone.
     pub(crate) fn end(self, result: Result<()>) {
         let _ = self.waiting.send(result);
@@ -64,14 +69,14 @@ pub(crate) fn request<'a>(
     let mut names = vec![hash.as_str(), &servers];
     names.extend(sets.iter().map(String::as_str));
     let mut request = Request::script("change a channel", &CHANGE, &names).writing();
-    request.arg(server.as_str());
-    request.arg(keys.members_head()).arg(keys.members_tail(server)).arg(changes.len());
-    for change in &changes {
-        request.arg(&change.channel);
-    }
-    for change in &changes {
-        request.arg(if change.sign == Sign::Add { "+" } else { "-" });
-        request.arg(change.incarnation.0).arg(change.uids.len()).arg(&change.uids);
+    request.arg(server.as_str()).arg(keys.members_head()).arg(keys.members_tail(server));
+    for run in changes.chunk_by(|a, b| a.kind() == b.kind()) {
+        let (sign, incarnation, users) = run[0].kind();
+        request.arg(if sign == Sign::Add { "+" } else { "-" });
+        request.arg(incarnation.0).arg(run.len()).arg(users);
+        for change in run {
+            request.arg(&change.uids);
+        }
     }
     request
 }

@@ -141,9 +141,13 @@ async fn single(
     let mut hello = Pipeline::new();
     hello.cmd("PING").cmd("INFO").cmd("CLIENT").arg("ID");
     let answers = connection.req_packed_commands(&hello, 0, 3).await.map_err(|error| {
+        let hung_up = error.is_io_error();
         let mut failure = failure(error);
-        if config.tls.is_none() && failure.kind == ErrorKind::Unavailable {
-            failure.message.push_str(" when it was greeted: does it expect TLS (rediss://)?");
+        if hung_up {
+            failure.message.push_str(match config.tls {
+                None => " when it was greeted: does it expect TLS (rediss://)?",
+                Some(_) => " when it was greeted: does it ask for a certificate of ours?",
+            });
         }
         failure
     })?;

@@ -250,9 +250,9 @@ impl World {
         let (leader, life) = (lock.master, self.masters[lock.master].life);
         let Some(node) = self.zk.node_of(Owner::Master(leader)) else { return };
         let leads = self.zk.leading_node() == Some(node);
-        // Whoever is silent for longer has lost its connection, and is asked after when it makes a new one.
-        let timeout = u64::try_from(self.zk.timeout.as_micros()).unwrap();
-        let silent = if leads { 0 } else { self.between(timeout / 5, timeout * 2 / 5) };
+        // Whoever is silent for longer makes a new connection, and then the leading node is asked about it.
+        let longest = self.masters[leader].client.patience(self.clock_of(Owner::Master(leader)));
+        let silent = if leads { 0 } else { self.between(longest * 3 / 4, longest) };
         if silent > 0 {
             let fault = Fault::MasterFrozen(leader, life);
             self.note(|| format!("{fault:?} for {} ms", silent / MS));

@@ -34,7 +34,11 @@ use run::{number, run, run_all};
 #[test]
 fn no_law_is_broken_whatever_fails() {
     if let Some(seed) = number("TANGELO_SIM_SEED") {
-        let outcome = run(seed, Knobs::default(), true);
+        let outcome = run(
+            seed,
+            Knobs { only_proofs: true, proof_alone: std::env::var("PA").is_ok(), ..Knobs::default() },
+            true,
+        );
         println!("{}", outcome.trace.join("\n"));
         println!("seed {seed}: {}", outcome.stats.json());
         assert!(outcome.broken.is_none(), "seed {seed} breaks a law: {}", outcome.broken.unwrap());

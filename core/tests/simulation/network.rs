@@ -116,7 +116,7 @@ impl World {
         let now = self.now;
         let Some(open) = self.links.get(&link) else { return };
         let (master, peer) = (Peer::Master(open.master), open.peer);
-        if !open.ends[to as usize].coming.front().is_some_and(|(at, _)| *at <= now) {
+        if open.ends[to as usize].coming.front().is_none_or(|(at, _)| *at > now) {
             return;
         }
         if !(if to == Side::Master { self.passes(peer, master) } else { self.passes(master, peer) }) {

@@ -14,6 +14,9 @@ use tangelo_services::zookeeper::Ensemble;
 const TICK: Duration = Duration::from_millis(100);
 const BUSY: Duration = Duration::from_secs(5);
 
+/// A test that has an ensemble of its own.
+type OnEnsemble = fn(&Ensemble);
+
 pub(super) fn trials() -> Vec<Trial> {
     let shared: [(&str, fn()); 5] = [
         (
@@ -37,7 +40,7 @@ pub(super) fn trials() -> Vec<Trial> {
             pomelo_server_restarted_after_a_failover_finds_the_new_leader,
         ),
     ];
-    let own: [(&str, usize, fn(&Ensemble)); 3] = [
+    let own: [(&str, usize, OnEnsemble); 3] = [
         ("zookeeper_restarted_nothing_changes", 1, zookeeper_restarted_nothing_changes),
         (
             "zookeeper_away_past_every_session_servers_serve_on",

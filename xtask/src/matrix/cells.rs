@@ -66,7 +66,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "the core with all features",
         steps: &[Step::tests(&["test", "-p", "tangelo-core", "--all-features", "--no-fail-fast"])],
         needs: &[LINKER],
-        limit_minutes: 6,
+        limit_minutes: 8,
         quick: true,
     },
     Cell {
@@ -87,7 +87,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::Without { args: &["-p", "tangelo"], crates: &["smol", "async-io", "async-process"] },
         ],
         needs: &[LINKER, NETWORK, SSH],
-        limit_minutes: 12,
+        limit_minutes: 11,
         quick: true,
     },
     Cell {
@@ -120,7 +120,7 @@ pub(super) const CELLS: &[Cell] = &[
             },
         ],
         needs: &[LINKER, NETWORK, SSH],
-        limit_minutes: 10,
+        limit_minutes: 9,
         quick: false,
     },
     Cell {

@@ -58,6 +58,12 @@ impl Client {
         self.timeout * 2 / 5
     }
 
+    /// How long it is until then.
+    pub(crate) fn patience(&self, now: Instant) -> Time {
+        let left = self.silence().saturating_sub(now.saturating_since(self.heard));
+        u64::try_from(left.as_micros()).unwrap()
+    }
+
     /// And after this one it takes its session for ended.
     fn despair(&self) -> Duration {
         self.timeout * 7 / 5
@@ -205,7 +211,7 @@ impl World {
         let now = self.now;
         let Some(conn) = self.zk.conns.get_mut(&id) else { return };
         let (owner, life, node) = (conn.client, conn.life, conn.node);
-        if !conn.to_client.front().is_some_and(|(at, ..)| *at <= now) {
+        if conn.to_client.front().is_none_or(|(at, ..)| *at > now) {
             return;
         }
         if !self.passes(Peer::Zk(node), peer_of(owner)) {

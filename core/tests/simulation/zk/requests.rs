@@ -94,7 +94,7 @@ impl World {
         let now = self.now;
         let Some(conn) = self.zk.conns.get_mut(&id) else { return };
         let (node, client) = (conn.node, peer_of(conn.client));
-        if !conn.to_node.front().is_some_and(|(at, _)| *at <= now) {
+        if conn.to_node.front().is_none_or(|(at, _)| *at > now) {
             return;
         }
         if !self.passes(client, Peer::Zk(node)) {
@@ -168,8 +168,7 @@ impl World {
             (_, None) => return None,
             (_, Some(sid)) => {
                 let unfenced = matches!(&request, Request::Write { write, .. } if self.knobs.unfenced(write));
-                let moved =
-                    !unfenced && !self.zk.sessions.get(&sid).is_some_and(|session| session.conn == id);
+                let moved = !unfenced && self.zk.sessions.get(&sid).is_none_or(|session| session.conn != id);
                 // A node whose leader is one of the past has not heard of it.
                 if moved && self.leader_for(node) == Some(self.zk.elected) {
                     self.zk_closes(id, true);

@@ -149,7 +149,7 @@ impl Tree {
                 Written::Made(self.sequence)
             }
             Write::Delete { lock, owner } => {
-                if !self.locks.get(lock).is_some_and(|lock| lock.owner == *owner) {
+                if self.locks.get(lock).is_none_or(|lock| lock.owner != *owner) {
                     return Written::NotFound;
                 }
                 self.remove(*lock);
