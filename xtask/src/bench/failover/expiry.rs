@@ -2,8 +2,9 @@
 
 use super::stage::{LIMIT, Setting, Stage, guard_of, ms};
 use crate::clock;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Error, Result, anyhow};
 use rustix::process::{Pid, Signal, kill_process};
+use std::thread::ScopedJoinHandle;
 
 /// How the leader goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +35,12 @@ pub(super) fn measure(setting: Setting<'_>, servers: usize, rounds: usize) -> Re
     std::thread::scope(|scope| {
         let [dead, frozen] = [Way::WithItsGuard, Way::Frozen]
             .map(|way| both(way).into_iter().map(|lane| scope.spawn(lane)).collect::<Vec<_>>());
-        let join = |lanes: Vec<std::thread::ScopedJoinHandle<'_, Result<Vec<f64>>>>| {
+        let join = |lanes: Vec<ScopedJoinHandle<'_, Result<Vec<f64>>>>| {
             let mut all = Vec::new();
             for lane in lanes {
-                all.extend(lane.join().map_err(|_| anyhow::anyhow!("a lane has panicked"))??);
+                all.extend(lane.join().map_err(|_| anyhow!("a lane has panicked"))??);
             }
-            Ok::<_, anyhow::Error>(all)
+            Ok::<_, Error>(all)
         };
         Ok(Expiries { with_its_guard: join(dead)?, frozen: join(frozen)? })
     })

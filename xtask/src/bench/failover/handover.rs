@@ -2,7 +2,7 @@
 
 use super::stage::{LIMIT, Setting, Stage, ms};
 use crate::{clock, run};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 
 /// In milliseconds.
 #[derive(Debug, Default)]
@@ -23,9 +23,16 @@ pub(super) fn measure(setting: Setting<'_>, servers: usize, rounds: usize) -> Re
     let mut handed = HandedOver::default();
     for _ in 0..rounds {
         let before = stage.observer.look()?;
+        let mut command = stage.cluster.command("handover");
         let begin = clock::now();
-        let said = run::output(&mut stage.cluster.command("handover")).with_context(|| stage.see())?;
-        let over = stage.observer.change_over(&before, begin + LIMIT).with_context(|| stage.see())?;
+        // The observer has to be there when it happens.
+        let (said, over) = std::thread::scope(|scope| {
+            let said = scope.spawn(|| run::output(&mut command));
+            let over = stage.observer.change_over(&before, begin + LIMIT);
+            (said.join(), over)
+        });
+        let said = said.map_err(|_| anyhow!("a thread has panicked"))?.with_context(|| stage.see())?;
+        let over = over.with_context(|| stage.see())?;
         let registered = stage.registered(&mut standby, begin)?;
         handed.requested.push(requested(&said).with_context(|| format!("`handover` says: {said}"))?);
         handed.published.push(ms(begin, over.published));
