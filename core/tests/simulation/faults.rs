@@ -2,6 +2,7 @@
 
 use crate::wires::{Peer, Wires};
 use crate::world::{Event, MS, Owner, SECOND, Time, World};
+use crate::zk::Request;
 use tangelo_core::Exit;
 
 /// What goes wrong for a while.
@@ -250,9 +251,11 @@ impl World {
         let (leader, life) = (lock.master, self.masters[lock.master].life);
         let Some(node) = self.zk.node_of(Owner::Master(leader)) else { return };
         let leads = self.zk.leading_node() == Some(node);
-        // Whoever is silent for longer makes a new connection, and then the leading node is asked about it.
-        let longest = self.masters[leader].client.patience(self.clock_of(Owner::Master(leader)));
-        let silent = if leads { 0 } else { self.between(longest * 3 / 4, longest) };
+        // Long enough for its node to be forgotten as a witness, and not so long that it has lost the lead.
+        // If something has come meanwhile, it does not take its connection for dead when it wakes.
+        let timeout = u64::try_from(self.zk.timeout.as_micros()).unwrap();
+        let silent = if leads { 0 } else { self.between(timeout * 4 / 10, timeout * 58 / 100) };
+        self.client_asks(Owner::Master(leader), Request::Ping);
         if silent > 0 {
             let fault = Fault::MasterFrozen(leader, life);
             self.note(|| format!("{fault:?} for {} ms", silent / MS));

@@ -25,6 +25,8 @@ pub(crate) struct Knobs {
     pub(crate) blind_win: bool,
     /// The candidate that is first takes over from a leader that is well.
     pub(crate) preempts: bool,
+    /// A leader that hands over leads until it hears that it has.
+    pub(crate) leads_while_handing_over: bool,
     /// A guard acts when its pipe breaks, whether its master is dead or not.
     pub(crate) guard_trusts_pipe: bool,
     /// A process that a new leader should adopt is reported as gone.

@@ -34,11 +34,7 @@ use run::{number, run, run_all};
 #[test]
 fn no_law_is_broken_whatever_fails() {
     if let Some(seed) = number("TANGELO_SIM_SEED") {
-        let outcome = run(
-            seed,
-            Knobs { only_proofs: true, proof_alone: std::env::var("PA").is_ok(), ..Knobs::default() },
-            true,
-        );
+        let outcome = run(seed, Knobs::default(), true);
         println!("{}", outcome.trace.join("\n"));
         println!("seed {seed}: {}", outcome.stats.json());
         assert!(outcome.broken.is_none(), "seed {seed} breaks a law: {}", outcome.broken.unwrap());
@@ -128,6 +124,14 @@ fn the_checker_notices_an_election_that_is_won_blindly() {
 #[test]
 fn the_checker_notices_a_candidate_that_preempts_the_leader() {
     noticed(Knobs { preempts: true, ..Knobs::default() }, &["lead at once", "leads no longer"]);
+}
+
+#[test]
+fn the_checker_notices_a_leader_that_hands_over_and_leads_on() {
+    noticed(
+        Knobs { leads_while_handing_over: true, ..Knobs::default() },
+        &["lead at once", "leads no longer"],
+    );
 }
 
 #[test]

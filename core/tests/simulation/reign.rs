@@ -37,9 +37,14 @@ impl Reign {
         knobs.deadline(self.proof, self.alive, self.timeout)
     }
 
+    /// Whether it is not about to give the lead away.
+    fn holds_on(&self, knobs: &Knobs) -> bool {
+        self.handing_over.is_none() || knobs.leads_while_handing_over
+    }
+
     /// Whether its leader may act when its clock says so.
     pub(crate) fn may_act(&self, now: Instant, knobs: &Knobs) -> bool {
-        !self.over && self.handing_over.is_none() && now < self.deadline(knobs)
+        !self.over && self.holds_on(knobs) && now < self.deadline(knobs)
     }
 }
 
@@ -80,7 +85,7 @@ impl World {
         let reign = self.standing(master).reign.as_mut()?;
         let deadline = reign.deadline(&knobs);
         reign.over |= now >= deadline && !resumes;
-        if reign.handing_over.is_some() && !reign.over {
+        if !reign.holds_on(&knobs) && !reign.over {
             // From the moment in which it lets go it does not know whether it leads.
             return Some((LeadershipState::Suspended, now));
         }
@@ -197,8 +202,15 @@ impl World {
         let Some(reign) = self.reign(master) else {
             return self.stored(master, number, Err(ErrorKind::Fenced));
         };
-        reign.writing = Some((number, Rc::new(state)));
-        let epoch = reign.epoch;
+        let state = Rc::new(state);
+        reign.writing = Some((number, Rc::clone(&state)));
+        let (lock, epoch) = (reign.lock, reign.epoch);
+        if self.knobs.no_fencing && self.once_in(20) {
+            // What is under way for long is taken whenever it comes.
+            let delay = self.between(0, 6_000_000);
+            let write = Write::Store { lock, version: 0, epoch, number, state };
+            self.after(delay, Event::ZkTakes { write });
+        }
         let limit = u64::try_from(self.zk.timeout.as_micros()).unwrap();
         self.after(limit, Event::Master { master, life, news: MasterNews::StoreOverdue { epoch, number } });
         // Now and then the write waits for its turn so long that the next leader has begun.

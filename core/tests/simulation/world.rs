@@ -10,7 +10,7 @@ use crate::network::{Link, Side};
 use crate::servers::{Process, ServerNews};
 use crate::stats::Stats;
 use crate::wires::Wires;
-use crate::zk::{ConnId, Ensemble, Zxid};
+use crate::zk::{ConnId, Ensemble, Write, Zxid};
 use alloc::collections::BTreeMap;
 use core::mem;
 use core::time::Duration;
@@ -69,6 +69,10 @@ pub(crate) enum Event {
     },
     ZkBeat,
     ZkElects,
+    /// Only without fencing: a write gets there at last.
+    ZkTakes {
+        write: Write,
+    },
     ZkExpires,
     ZkNodeBoots {
         node: usize,
@@ -314,6 +318,7 @@ impl World {
             Event::ZkApplies { node, zxid } => self.zk_applies(node, zxid),
             Event::ZkBeat => self.zk_beat(),
             Event::ZkElects => self.zk_elects(),
+            Event::ZkTakes { write } => self.zk_takes_late(&write),
             Event::ZkExpires => self.zk_expires(),
             Event::ZkNodeBoots { node } => self.zk_node_boots(node),
             Event::MasterBoots { master } => self.boot_master(master),

@@ -58,12 +58,6 @@ impl Client {
         self.timeout * 2 / 5
     }
 
-    /// How long it is until then.
-    pub(crate) fn patience(&self, now: Instant) -> Time {
-        let left = self.silence().saturating_sub(now.saturating_since(self.heard));
-        u64::try_from(left.as_micros()).unwrap()
-    }
-
     /// And after this one it takes its session for ended.
     fn despair(&self) -> Duration {
         self.timeout * 7 / 5

@@ -1,6 +1,6 @@
 //! The nodes among themselves: commits, heartbeats, elections, the end of sessions.
 
-use super::{Answer, ConnId, Node, Role, SYNC_LIMIT, Sid, TICK, Tree, Zxid};
+use super::{Answer, ConnId, Node, Role, SYNC_LIMIT, Sid, TICK, Tree, Write, Zxid};
 use crate::wires::Peer;
 use crate::world::{Event, MS, Time, World};
 use alloc::rc::Rc;
@@ -223,6 +223,14 @@ impl World {
     pub(crate) fn end_session(&mut self, sid: Sid) {
         if let Some(leader) = self.zk_present() {
             self.zk_ends(leader, sid);
+        }
+    }
+
+    /// A write that nobody has fenced off.
+    pub(crate) fn zk_takes_late(&mut self, write: &Write) {
+        if let Some(leader) = self.zk_present() {
+            let (tree, _) = self.zk.tree.apply(write, 0, true);
+            self.zk_commits(leader, tree);
         }
     }
 
