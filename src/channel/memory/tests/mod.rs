@@ -1,4 +1,7 @@
-//! The public suite, on the runtime of this build, with many threads and with one.
+//! The public suite, on the runtime of this build, with many threads and with one; and whether it bites.
+
+mod biting;
+mod faulty;
 
 use super::MemoryChannelManager;
 use alloc::sync::Arc;
