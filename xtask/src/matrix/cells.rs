@@ -35,7 +35,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::tests(&["test", "-p", "xtask", "--no-fail-fast"]),
             Step::tests(&["test", "-p", "tangelo-services", "--no-fail-fast"]),
         ],
-        needs: &[LINKER, REDIS, ZOOKEEPER],
+        needs: &[LINKER, NETWORK, REDIS, SSH, ZOOKEEPER],
         limit_minutes: 4,
         quick: false,
     },
