@@ -72,19 +72,29 @@ impl Backoff {
     }
 }
 
-/// Lets the log have at most one line a second of what fails again and again.
+/// The first complaint of a kind is followed by the next after this long, if it lasts …
+const QUIET_MIN: Duration = Duration::from_secs(1);
+/// … and in the end after this long: an outage of an hour is no reason to fill a disk.
+const QUIET_MAX: Duration = Duration::from_secs(30);
+
+/// Lets the log have a line of what fails again and again: at most one a second, and fewer the longer it lasts.
 #[derive(Debug, Default)]
-pub(crate) struct Complaints(Mutex<Option<Instant>>);
+pub(crate) struct Complaints(Mutex<Option<(Instant, Duration)>>);
 
 impl Complaints {
     /// Whether it may be said now.
     pub(crate) fn may(&self) -> bool {
         let now = Instant::now();
         let mut last = self.0.lock();
-        let may = last.is_none_or(|last| now.saturating_since(last) >= Duration::from_secs(1));
-        if may {
-            *last = Some(now);
-        }
-        may
+        let quiet = match *last {
+            Some((at, quiet)) if now.saturating_since(at) < quiet => return false,
+            // Nothing to complain of for as long again: this is another story.
+            Some((at, quiet)) if now.saturating_since(at) < quiet * 2 + QUIET_MIN => {
+                (quiet * 2).min(QUIET_MAX)
+            }
+            _ => QUIET_MIN,
+        };
+        *last = Some((now, quiet));
+        true
     }
 }

@@ -5,6 +5,7 @@ use super::tail;
 use crate::master::MasterEvent;
 use alloc::collections::BTreeMap;
 use std::path::PathBuf;
+use tangelo_core::coordinator::Epoch;
 use tangelo_core::master::Report;
 
 /// A line, and whether it is about something that went wrong.
@@ -52,6 +53,8 @@ pub(super) struct Story {
     bar: bool,
     chapter: Chapter,
     servers: BTreeMap<String, Stage>,
+    /// Whom this standby was told to follow last: a link that comes again is no news.
+    followed: Option<(String, Epoch)>,
 }
 
 /// How far the master is with what it is about.
@@ -65,7 +68,7 @@ pub(super) struct Progress<'a> {
 
 impl Story {
     pub(super) const fn new(dir: Option<PathBuf>, bar: bool) -> Self {
-        Self { dir, bar, chapter: Chapter::StandingBy, servers: BTreeMap::new() }
+        Self { dir, bar, chapter: Chapter::StandingBy, servers: BTreeMap::new(), followed: None }
     }
 
     /// What the bar shows, while there is a bar.
@@ -86,7 +89,14 @@ impl Story {
     /// What is to be said of an event.
     pub(super) fn tell(&mut self, event: &MasterEvent<'_>) -> Vec<Line> {
         match event {
-            MasterEvent::Standby(_) => vec![Line::news(event.to_string())],
+            MasterEvent::Standby(leader) => {
+                let followed = Some((leader.id.clone(), leader.epoch));
+                if followed == self.followed {
+                    return vec![];
+                }
+                self.followed = followed;
+                vec![Line::news(event.to_string())]
+            }
             MasterEvent::Leading { .. } => {
                 self.chapter = Chapter::Starting;
                 if self.bar { vec![] } else { vec![Line::news(event.to_string())] }
@@ -160,7 +170,7 @@ mod tests {
     use super::*;
     use core::time::Duration;
     use tangelo_core::config::Incarnation;
-    use tangelo_core::coordinator::Epoch;
+    use tangelo_core::coordinator::LeaderInfo;
 
     const LAUNCHING: Report = Report::Launching { incarnation: Incarnation(1) };
     const UP: Report = Report::Up { pid: 7, adopted: false };
@@ -222,6 +232,15 @@ mod tests {
         assert!(lines[0].ends_with("logs/a.log:"), "{lines:?}");
         assert_eq!(lines[1], "    cannot open the map");
         assert!(lines[2].starts_with("0 servers are up, 1 failed, after 5 ms: a; `start a`"), "{lines:?}");
+    }
+
+    #[test]
+    fn whom_a_standby_follows_is_said_once() {
+        let mut story = story(true);
+        let leader = |epoch| LeaderInfo { id: "m".into(), host: "127.0.0.1".into(), port: 3005, epoch: Epoch(epoch) };
+        assert_eq!(tell(&mut story, &MasterEvent::Standby(&leader(1))).len(), 1);
+        assert!(tell(&mut story, &MasterEvent::Standby(&leader(1))).is_empty());
+        assert_eq!(tell(&mut story, &MasterEvent::Standby(&leader(2))).len(), 1);
     }
 
     #[test]

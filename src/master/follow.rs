@@ -168,13 +168,23 @@ impl Follower {
     async fn run(self) {
         let mut leaders = self.coordinator.observe();
         let mut current = None;
+        let mut blind = false;
         loop {
             let changed = async {
                 match leaders.next().await {
                     // Our own address is an old one, or that of the reign which we begin just now.
-                    Some(Ok(leader)) => Some(leader.filter(|leader| !self.is_ourselves(leader))),
+                    Some(Ok(leader)) => {
+                        blind = false;
+                        Some(leader.filter(|leader| !self.is_ourselves(leader)))
+                    }
                     Some(Err(error)) => {
-                        warn!(%error, "cannot see who leads");
+                        // Said once: while it lasts, the candidacy has the same to complain of.
+                        if blind {
+                            debug!(%error, "still cannot see who leads");
+                        } else {
+                            warn!(%error, "cannot see who leads");
+                        }
+                        blind = true;
                         None
                     }
                     None => future::pending().await,
