@@ -237,7 +237,8 @@ mod tests {
     #[test]
     fn whom_a_standby_follows_is_said_once() {
         let mut story = story(true);
-        let leader = |epoch| LeaderInfo { id: "m".into(), host: "127.0.0.1".into(), port: 3005, epoch: Epoch(epoch) };
+        let leader =
+            |epoch| LeaderInfo { id: "m".into(), host: "127.0.0.1".into(), port: 3005, epoch: Epoch(epoch) };
         assert_eq!(tell(&mut story, &MasterEvent::Standby(&leader(1))).len(), 1);
         assert!(tell(&mut story, &MasterEvent::Standby(&leader(1))).is_empty());
         assert_eq!(tell(&mut story, &MasterEvent::Standby(&leader(2))).len(), 1);

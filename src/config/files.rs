@@ -31,11 +31,6 @@ pub(super) const ZOOKEEPER: Kind =
 pub(super) const GLOBAL_CHANNEL: Kind =
     Kind { name: "globalChannel.json", sample: r#"{"ENV": {"host": "127.0.0.1", "port": 6379}}"# };
 
-pub(super) const MASTERHA: Kind = Kind {
-    name: "masterha.json",
-    sample: r#"{"masterha": [{"id": "master-server-2", "host": "127.0.0.1", "port": 3006}]}"#,
-};
-
 /// A file that has been read.
 #[derive(Debug)]
 pub(super) struct Found {

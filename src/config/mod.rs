@@ -1,14 +1,17 @@
 //! Reading the configuration files of a directory.
 
 mod files;
+#[cfg(feature = "cli")]
+mod masterha;
 pub(crate) mod secret;
 
 use alloc::collections::BTreeSet;
-use files::{GLOBAL_CHANNEL, Kind, MASTER, MASTERHA, SERVERS, ZOOKEEPER};
+use files::{GLOBAL_CHANNEL, Kind, MASTER, SERVERS, ZOOKEEPER};
+#[cfg(feature = "cli")]
+pub(crate) use masterha::load_masterha;
 use std::path::Path;
 use tangelo_core::config::{
-    ClusterConfig, ConfigError, ConfigFile, GlobalChannelConfig, Layout, StandbyDef, ZooKeeperConfig,
-    check_name,
+    ClusterConfig, ConfigError, ConfigFile, GlobalChannelConfig, Layout, ZooKeeperConfig, check_name,
 };
 use tangelo_core::{CpuSet, Error, ErrorKind, Result};
 
@@ -88,17 +91,6 @@ fn load_optional<T>(
         }
     }
     Ok(Some(parse(file)?))
-}
-
-/// Reads `config/masterha.json`, the masters that `masterha` starts.
-///
-/// # Errors
-/// As [`load`].
-#[cfg(feature = "cli")]
-pub(crate) fn load_masterha(dir: &Path, env: &str) -> Result<Vec<StandbyDef>> {
-    let found = files::find(dir, env, &MASTERHA)?;
-    let file = ConfigFile { name: &found.name, text: &found.text, layout: found.layout };
-    Ok(StandbyDef::parse(env, file)?)
 }
 
 /// The environments that the files of `dir` know, in alphabetical order. Empty if they cannot be

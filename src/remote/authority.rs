@@ -16,10 +16,6 @@ pub(crate) enum Authority {
     /// A leader's, as long as it leads, by its own clock.
     Reign(Arc<dyn Leadership>),
     /// A person's, who waits so long for the outcome.
-    #[cfg_attr(
-        not(any(test, feature = "cli")),
-        expect(dead_code, reason = "only a command line has a person")
-    )]
     Until(Instant),
 }
 

@@ -66,7 +66,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "the core with all features",
         steps: &[Step::tests(&["test", "-p", "tangelo-core", "--all-features", "--no-fail-fast"])],
         needs: &[LINKER],
-        limit_minutes: 8,
+        limit_minutes: 4,
         quick: true,
     },
     Cell {
@@ -87,7 +87,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::Without { args: &["-p", "tangelo"], crates: &["smol", "async-io", "async-process"] },
         ],
         needs: &[LINKER, NETWORK, SSH],
-        limit_minutes: 11,
+        limit_minutes: 8,
         quick: true,
     },
     Cell {
@@ -120,7 +120,7 @@ pub(super) const CELLS: &[Cell] = &[
             },
         ],
         needs: &[LINKER, NETWORK, SSH],
-        limit_minutes: 9,
+        limit_minutes: 8,
         quick: false,
     },
     Cell {
@@ -128,7 +128,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "the coordinator on real ZooKeepers, alone and of three nodes, on tokio and on smol",
         steps: &[Step::tests(&["test", "-p", "tangelo-zookeeper", "--no-fail-fast"])],
         needs: &[LINKER, ZOOKEEPER],
-        limit_minutes: 5,
+        limit_minutes: 8,
         quick: false,
     },
     Cell {
@@ -193,7 +193,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "masters, guards, servers and ZooKeeper killed, frozen and cut off: the laws hold",
         steps: &[Step::check(&["run", "--quiet", "-p", "xtask", "--", "chaos", "--rounds", "20"])],
         needs: &[LINKER, NETWORK, ZOOKEEPER],
-        limit_minutes: 8,
+        limit_minutes: 6,
         quick: false,
     },
     Cell {
@@ -209,7 +209,7 @@ pub(super) const CELLS: &[Cell] = &[
             "warnings",
         ])],
         needs: &[CLIPPY, LINKER],
-        limit_minutes: 8,
+        limit_minutes: 7,
         quick: true,
     },
     Cell {
@@ -220,7 +220,7 @@ pub(super) const CELLS: &[Cell] = &[
             env: &[("RUSTDOCFLAGS", "-D warnings")],
         }],
         needs: &[LINKER],
-        limit_minutes: 6,
+        limit_minutes: 4,
         quick: false,
     },
 ];
