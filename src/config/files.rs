@@ -12,7 +12,7 @@ const LONGEST: u64 = 8 << 20;
 /// One of the configuration files, and how a minimal one looks.
 pub(super) struct Kind {
     pub(super) name: &'static str,
-    sample: &'static str,
+    pub(super) sample: &'static str,
 }
 
 pub(super) const MASTER: Kind = Kind {
