@@ -10,8 +10,12 @@ use crate::{clock, install, repo};
 use anyhow::{Result, bail};
 use cell::{Cell, Counts, Outcome};
 use cells::CELLS;
+use core::time::Duration;
 use report::Live;
 use std::path::{Path, PathBuf};
+
+/// All cells together end within this: CI would kill the whole after 90 minutes, and then nothing tells why.
+const WHOLE: Duration = Duration::from_secs(85 * 60);
 
 /// Builds and tests every combination of features that we promise.
 #[derive(clap::Args)]
@@ -35,12 +39,13 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
         return Ok(true);
     }
     let live = Live::new(chosen.len());
+    let end = clock::now() + WHOLE;
     let mut outcomes = Vec::new();
     for (index, cell) in chosen.iter().enumerate() {
         live.begins(index, cell);
         let log = log_of(cell);
         let outcome =
-            run_cell(cell, &log, &mut |command, counts| live.progresses(index, cell, command, counts));
+            run_cell(cell, &log, end, &mut |command, counts| live.progresses(index, cell, command, counts));
         live.ends(&outcome, &log);
         outcomes.push(outcome);
     }
@@ -77,9 +82,15 @@ fn log_of(cell: &Cell) -> PathBuf {
     repo::target().join("test-matrix").join(format!("{}.log", cell.name))
 }
 
-/// Runs a cell up to its first failure; what keeps it from running is a failure, too.
-fn run_cell(cell: &'static Cell, log: &Path, tick: &mut dyn FnMut(&str, Counts)) -> Outcome {
+/// Runs a cell up to its first failure, its limit or `end`; what keeps it from running is a failure, too.
+fn run_cell(
+    cell: &'static Cell,
+    log: &Path,
+    end: Duration,
+    tick: &mut dyn FnMut(&str, Counts),
+) -> Outcome {
     let start = clock::now();
+    let limit = end.min(start + cell.limit());
     let mut counts = Counts::default();
     let mut steps = || -> Result<Option<String>> {
         if log.exists() {
@@ -90,7 +101,7 @@ fn run_cell(cell: &'static Cell, log: &Path, tick: &mut dyn FnMut(&str, Counts))
             let command = format!("cargo {}", step.arguments().join(" "));
             let before = counts;
             tick(&command, before);
-            let (of_step, failure) = step::run(step, log, start + cell.limit(), &mut |so_far| {
+            let (of_step, failure) = step::run(step, log, limit, &mut |so_far| {
                 let mut all = before;
                 all += so_far;
                 tick(&command, all);
