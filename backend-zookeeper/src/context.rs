@@ -72,18 +72,30 @@ impl Backoff {
     }
 }
 
-/// Lets the log have at most one line a second of what fails again and again.
+/// Lets the log have at most one line a second of what fails again and again: a standby's candidacy fails together
+/// with its look at who leads.
 #[derive(Debug, Default)]
-pub(crate) struct Complaints(Mutex<Option<Instant>>);
+pub(crate) struct Complaints(Mutex<Option<(Instant, Complainer)>>);
+
+/// Who complains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Complainer {
+    Candidate,
+    /// Each keeps its own pace, whatever other observers say.
+    Observer,
+}
 
 impl Complaints {
     /// Whether it may be said now.
-    pub(crate) fn may(&self) -> bool {
+    pub(crate) fn may(&self, who: Complainer) -> bool {
         let now = Instant::now();
         let mut last = self.0.lock();
-        let may = last.is_none_or(|last| now.saturating_since(last) >= Duration::from_secs(1));
+        let may = last.is_none_or(|(last, by)| {
+            (who, by) == (Complainer::Observer, Complainer::Observer)
+                || now.saturating_since(last) >= Duration::from_secs(1)
+        });
         if may {
-            *last = Some(now);
+            *last = Some((now, who));
         }
         may
     }

@@ -1,7 +1,7 @@
 //! Seeing who leads, at no cost while nothing changes.
 
 use crate::config::Settings;
-use crate::context::{Backoff, Context};
+use crate::context::{Backoff, Complainer, Context};
 use crate::error::{Fault, why_over};
 use crate::published::{Publication, Published};
 use crate::session::Session;
@@ -90,7 +90,11 @@ impl Observer {
                     }
                     match self.wait().await {
                         Ok(()) => continue,
-                        Err(error) => error,
+                        Err(error) => {
+                            // What it has seen is old: nothing comes out before it can be read anew.
+                            self.eye = None;
+                            error
+                        }
                     }
                 }
                 Err(error) => {
@@ -100,7 +104,8 @@ impl Observer {
             };
             self.last = Last::Failure;
             let now = Instant::now();
-            if self.told.is_none_or(|told| now.saturating_since(told) >= QUIET) {
+            let quiet = self.told.is_some_and(|told| now.saturating_since(told) < QUIET);
+            if !quiet && self.context.complaints.may(Complainer::Observer) {
                 self.told = Some(now);
                 return Err(error);
             }
@@ -163,11 +168,7 @@ impl Eye {
                 epoch.iter().for_each(|epoch| context.saw(*epoch));
                 return Ok(None);
             }
-            Some(Published::Garbage(found)) => {
-                let place = settings.place(settings.path());
-                let message = format!("{place} holds {found}, which no master has written");
-                return Err(Error::new(ErrorKind::Invalid, message));
-            }
+            Some(Published::Garbage(found)) => return Err(settings.foreign(found)),
             // The first master will make it.
             None if settings.config().create => return Ok(None),
             None => return Err(tree::missing(settings)),
