@@ -81,6 +81,17 @@ impl Settings {
         }
     }
 
+    /// `<path>` belongs to somebody else, who wrote `found` there.
+    pub(crate) fn foreign(&self, found: &str) -> Error {
+        let place = self.place(self.path());
+        Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "{place} holds {found}, which no master has written: choose another \"path\" in zookeeper.json, or clear it"
+            ),
+        )
+    }
+
     /// `znode /pomelo/master of ZooKeeper at 127.0.0.1:2181`, for errors.
     pub(crate) fn place(&self, path: &str) -> String {
         format!("znode {path} of ZooKeeper at {}", self.server())

@@ -90,7 +90,11 @@ impl Observer {
                     }
                     match self.wait().await {
                         Ok(()) => continue,
-                        Err(error) => error,
+                        Err(error) => {
+                            // What it has seen is old: nothing comes out before it can be read anew.
+                            self.eye = None;
+                            error
+                        }
                     }
                 }
                 Err(error) => {
@@ -163,11 +167,7 @@ impl Eye {
                 epoch.iter().for_each(|epoch| context.saw(*epoch));
                 return Ok(None);
             }
-            Some(Published::Garbage(found)) => {
-                let place = settings.place(settings.path());
-                let message = format!("{place} holds {found}, which no master has written");
-                return Err(Error::new(ErrorKind::Invalid, message));
-            }
+            Some(Published::Garbage(found)) => return Err(settings.foreign(found)),
             // The first master will make it.
             None if settings.config().create => return Ok(None),
             None => return Err(tree::missing(settings)),

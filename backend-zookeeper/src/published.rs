@@ -21,7 +21,7 @@ pub(crate) enum Published {
     },
     /// Somebody leads, if its lock node lives.
     Leader(Publication),
-    /// No JSON object: the node of another application. What stands there, cut short.
+    /// Neither ours nor Pomelo's: the node of another application. What stands there, cut short.
     Garbage(String),
 }
 
@@ -55,6 +55,11 @@ impl Published {
         let Ok(Value::Object(object)) = serde_json::from_slice(data) else {
             return Self::Garbage(shown(data));
         };
+        // Pomelo publishes all that its master.json says, and "id" and "host" are always there.
+        let is_pomelos = ["id", "host"].iter().all(|key| object.get(*key).is_some_and(Value::is_string));
+        if !object.is_empty() && !object.contains_key("epoch") && !is_pomelos {
+            return Self::Garbage(shown(data));
+        }
         let epoch = object.get("epoch").and_then(Value::as_u64).filter(|epoch| *epoch < HIGHEST).map(Epoch);
         let successor = object.get("successor").and_then(Value::as_str).map(String::from);
         match serde_json::from_value(Value::Object(object)) {
@@ -154,7 +159,10 @@ mod tests {
 
     #[test]
     fn another_applications_node_is_no_place_for_us() {
-        for data in [&b"hello"[..], b"[1]", b"3", b"\"x\"", b"{\"id\":", b"\xff\x00\x01", b"null"] {
+        for data in [&b"hello"[..], b"[1]", b"3", b"\"x\"", b"{\"id\":", b"\xff\x00\x01", b"null"]
+            .into_iter()
+            .chain([&br#"{"db":"mysql://prod"}"#[..], br#"{"id":7,"host":"h"}"#])
+        {
             assert!(matches!(Published::parse(data), Published::Garbage(_)), "{data:?}");
         }
         assert_eq!(

@@ -15,8 +15,14 @@ use zookeeper_client::{Acl, CreateMode, CreateOptions, Permission};
 pub(crate) async fn prepare(session: &Session, settings: &Settings) -> Result<()> {
     let client = session.client();
     let path = settings.path();
-    let found = session.bounded(client.check_stat(path)).await;
-    if found.map_err(|fault| settings.error("find", path, fault))?.is_none() {
+    let failed = |fault| settings.error("find", path, fault);
+    let mut found = session.bounded(client.check_stat(path)).await.map_err(failed)?;
+    if found.is_none() {
+        // It may have been made a moment ago, and this server lag behind.
+        session.sync(path).await.map_err(failed)?;
+        found = session.bounded(client.check_stat(path)).await.map_err(failed)?;
+    }
+    if found.is_none() {
         if !settings.config().create {
             return Err(missing(settings));
         }

@@ -5,6 +5,7 @@ use super::bar::{say, some_of};
 use super::console::{Console, unexpected};
 use super::{close, table, tail};
 use crate::context::Context;
+use crate::remote::Places;
 use std::path::Path;
 use tangelo_core::config::{ServerDef, is_loopback};
 use tangelo_core::local::find_process;
@@ -56,20 +57,24 @@ fn end(
         return Ok(());
     }
     let listing = console.list()?;
-    let masters = local_masters(&listing)?;
+    let masters = local_masters(&console.context, &listing)?;
     console.ask(request(selection))?;
     console.wait_for(&masters)?;
+    console.wait_until_gone(&listing.masters)?;
     say(&format!("the cluster is {verb}"));
     Ok(())
 }
 
 /// The masters' processes, as far as they run on this host and can be waited for.
-fn local_masters(listing: &Listing) -> Result<Vec<ProcessRef>> {
-    let local = listing.masters.iter().filter(|master| is_loopback(&master.host));
-    let found = local.filter_map(|master| find_process(&master.host, master.pid).transpose());
-    found
-        .collect::<Result<_, _>>()
-        .map_err(|error| Error::io("look for the masters' processes in /proc", error))
+fn local_masters(context: &Context, listing: &Listing) -> Result<Vec<ProcessRef>> {
+    let (places, mut found) = (Places::default(), Vec::new());
+    for master in &listing.masters {
+        if context.block_on(places.is_here(&context.runtime, &master.host)) {
+            let process = find_process(&master.host, master.pid);
+            found.extend(process.map_err(|e| Error::io("look for the masters' processes in /proc", e))?);
+        }
+    }
+    Ok(found)
 }
 
 pub(super) fn restart(cli: &Cli, context: Context, args: &RestartArgs) -> Result<()> {

@@ -18,6 +18,7 @@ use tangelo_core::config::ClusterConfig;
 use tangelo_core::process::{LaunchSpec, Signal};
 use tangelo_core::wire::{MasterRole, MasterRow, Request, Response, Selection};
 use tangelo_core::{Error, ErrorKind, Instant, ProcessRef, Result, Supervisor};
+use tracing::warn;
 
 /// Holds, in the process that `start -D` makes, the id of this master, whose log is its output.
 const ID_VARIABLE: &str = "TANGELO_BACKGROUND_MASTER";
@@ -28,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often one looks whether it does.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// The same while the coordinator cannot be asked.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// The id that this process was given if it is a master in the background.
 pub(super) fn own_id() -> Option<String> {
@@ -145,16 +149,29 @@ pub(super) fn spec(
 
 /// Waits until the new master leads or is linked to the leader, as the leader itself lists it.
 async fn role(console: &Console, process: &ProcessRef) -> Result<MasterRow> {
+    let mut told = false;
     loop {
-        // Before somebody leads there is nobody to ask.
-        if find::leader(&console.context).await?.is_some()
-            && let Ok(listing) = console.listing().await
-            && let Some(row) =
-                listing.masters.into_iter().find(|row| row.pid == process.pid && row.host == process.host)
-        {
-            return Ok(row);
-        }
-        console.context.runtime.sleep(LOOK_AGAIN).await;
+        let pause = match find::leader(&console.context).await {
+            Ok(Some(_)) => {
+                let listing = console.listing().await;
+                let is_it = |row: &MasterRow| row.pid == process.pid && row.host == process.host;
+                if let Some(row) = listing.ok().and_then(|listing| listing.masters.into_iter().find(is_it)) {
+                    return Ok(row);
+                }
+                LOOK_AGAIN
+            }
+            // Before somebody leads there is nobody to ask.
+            Ok(None) => LOOK_AGAIN,
+            Err(error) if error.is_temporary() => {
+                if !told {
+                    warn!(%error, "the master in the background waits");
+                    told = true;
+                }
+                ASK_AGAIN
+            }
+            Err(error) => return Err(error),
+        };
+        console.context.runtime.sleep(pause).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::args::{Cli, Target};
 use super::bar;
-use super::find::{Place, look_again, no_master, place};
+use super::find::{LOOK_AGAIN, Place, living, look_again, no_master, place};
 use crate::config::{load_master, secret};
 use crate::context::Context;
 use crate::link::{LinkConfig, Secret};
@@ -13,8 +13,9 @@ use alloc::sync::Arc;
 use core::time::Duration;
 use futures_lite::future;
 use tangelo_core::config::{self, ClusterConfig};
-use tangelo_core::wire::{Hello, Listing, Request, Response, Role, ServerState};
+use tangelo_core::wire::{Hello, Listing, MasterRow, Request, Response, Role, ServerState};
 use tangelo_core::{Error, ErrorKind, Instant, ProcessRef, Result};
+use tracing::warn;
 
 /// How often one looks for a leader that does not answer, when another leads each time.
 const TRIES: u32 = 200;
@@ -78,11 +79,14 @@ impl Console {
             let place = self.place().await?;
             let (host, port) = place.address();
             let (error, again) = match master::open(&context.runtime, link, host, port).await {
-                Ok(open) => match master::answer(open, &format!("{host}:{port}"), request.clone()).await {
-                    Ok(Response::Failed { kind, message }) => return Err(Error::new(kind, message)),
-                    Ok(response) => return Ok(response),
-                    Err(error) => (error, repeatable),
-                },
+                Ok(open) => {
+                    place.warn();
+                    match master::answer(open, &format!("{host}:{port}"), request.clone()).await {
+                        Ok(Response::Failed { kind, message }) => return Err(Error::new(kind, message)),
+                        Ok(response) => return Ok(response),
+                        Err(error) => (error, repeatable),
+                    }
+                }
                 Err(error) => (place.explain(context, error), true),
             };
             let temporary = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
@@ -146,6 +150,35 @@ impl Console {
                 })?;
             }
             Ok(())
+        })
+    }
+
+    /// Waits until none of these masters leads or stands by: of those on other hosts there is no more to be seen.
+    pub(super) fn wait_until_gone(&self, masters: &[MasterRow]) -> Result<()> {
+        let until = Instant::now() + LEAVE;
+        let context = &self.context;
+        context.block_on(async {
+            loop {
+                let living = match living(context).await {
+                    Ok(living) => living,
+                    Err(error) if error.is_temporary() => {
+                        warn!(%error, "cannot see whether all masters have gone");
+                        return Ok(());
+                    }
+                    Err(error) => return Err(error),
+                };
+                let left = |master: &&MasterRow| living.contains(&format!("{}:{}", master.host, master.port));
+                let Some(MasterRow { id, host, port, pid, .. }) = masters.iter().find(left) else {
+                    return Ok(());
+                };
+                if Instant::now() >= until {
+                    let message = format!(
+                        "the servers have gone, the master {id} at {host}:{port} has not: end its process {pid} there"
+                    );
+                    return Err(Error::new(ErrorKind::Timeout, message));
+                }
+                context.runtime.sleep(LOOK_AGAIN).await;
+            }
         })
     }
 }

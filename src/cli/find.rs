@@ -1,6 +1,7 @@
 //! Where the active master is.
 
 use crate::context::Context;
+use alloc::collections::BTreeSet;
 use core::fmt;
 use core::time::Duration;
 use tangelo_core::config::ClusterConfig;
@@ -10,7 +11,7 @@ use tracing::warn;
 
 /// How long masters that stand by may take to elect a leader, and how often one looks.
 const ELECTION: Duration = Duration::from_secs(3);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Where a master is said to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,13 +22,24 @@ pub(super) enum Place {
     Leader(LeaderInfo),
     /// The coordinator knows nobody, so it can only be where master.json says.
     Configured(String, u16),
+    /// The coordinator cannot be asked, and this is why: it may be where master.json says.
+    Unseen(String, u16, String),
 }
 
 impl Place {
     pub(super) fn address(&self) -> (&str, u16) {
         match self {
-            Self::Named(host, port) | Self::Configured(host, port) => (host, *port),
+            Self::Named(host, port) | Self::Configured(host, port) | Self::Unseen(host, port, _) => {
+                (host, *port)
+            }
             Self::Leader(leader) => (&leader.host, leader.port),
+        }
+    }
+
+    /// Says so if a master was reached that may not be the leader.
+    pub(super) fn warn(&self) {
+        if let Self::Unseen(.., why) = self {
+            warn!(error = why, "asking at the address in master.json");
         }
     }
 
@@ -46,6 +58,11 @@ impl Place {
             Self::Leader(_) | Self::Named(..) => {
                 Error::new(kind, format!("cannot ask {self}")).with_source(error)
             }
+            Self::Unseen(.., why) => {
+                let message =
+                    format!("{why}; and no master of this cluster answers at {self}, as master.json has it");
+                Error::new(ErrorKind::Unavailable, message).with_source(error)
+            }
             Self::Configured(..) if kind == ErrorKind::Unavailable => no_master(context),
             Self::Configured(..) => {
                 let message = format!("{}; whoever is at {self} is none of it", no_master(context));
@@ -60,7 +77,7 @@ impl fmt::Display for Place {
         match self {
             Self::Named(host, port) => write!(f, "the master at {host}:{port}"),
             Self::Leader(leader) => write!(f, "the master {} at {}:{}", leader.id, leader.host, leader.port),
-            Self::Configured(host, port) => write!(f, "{host}:{port}"),
+            Self::Configured(host, port) | Self::Unseen(host, port, _) => write!(f, "{host}:{port}"),
         }
     }
 }
@@ -74,23 +91,28 @@ pub(super) async fn leader(context: &Context) -> Result<Option<LeaderInfo>> {
 /// that stand by without a leader are about to elect one: that is waited for.
 pub(super) async fn place(context: &Context, config: &ClusterConfig) -> Result<Place> {
     let patience = Instant::now() + ELECTION;
-    let configured = || Place::Configured(config.master.host.clone(), config.master.port);
+    let (host, port) = (config.master.host.clone(), config.master.port);
     loop {
         match leader(context).await {
             Ok(Some(leader)) => return Ok(Place::Leader(leader)),
             Ok(None) => {}
             // The masters may be well while their coordinator is away.
-            Err(error) if error.is_temporary() => {
-                warn!(%error, "asking at the address in master.json");
-                return Ok(configured());
-            }
+            Err(error) if error.is_temporary() => return Ok(Place::Unseen(host, port, error.to_string())),
             Err(error) => return Err(error),
         }
         if Instant::now() >= patience || context.election.standbys(&context.runtime).await?.is_empty() {
-            return Ok(configured());
+            return Ok(Place::Configured(host, port));
         }
         context.runtime.sleep(LOOK_AGAIN).await;
     }
+}
+
+/// The addresses of the masters that lead or stand by, as the coordinator has them.
+pub(super) async fn living(context: &Context) -> Result<BTreeSet<String>> {
+    let leader = leader(context).await?;
+    let standbys = context.election.standbys(&context.runtime).await?;
+    let standbys = standbys.into_iter().map(|standby| format!("{}:{}", standby.host, standby.port));
+    Ok(leader.into_iter().map(|leader| format!("{}:{}", leader.host, leader.port)).chain(standbys).collect())
 }
 
 /// Whether it is worth to look again after a failure to reach `place`: somebody else leads by now,

@@ -4,7 +4,7 @@ use super::args::Cli;
 use super::background;
 use super::bar::say;
 use super::console::Console;
-use super::tail;
+use super::{find, tail};
 use crate::config::{load_master, load_masterha, secret};
 use crate::context::Context;
 use crate::parts;
@@ -26,7 +26,7 @@ pub(super) fn masterha(cli: &Cli, context: Context) -> Result<()> {
     let reach = Reach::new(&config.master.ssh, &context.dir, &own_program);
     let names = names(&config.master.id, &standbys);
     let console = Console::new(context, config, &secret, None)?;
-    let living = console.context.block_on(living(&console.context))?;
+    let living = console.context.block_on(find::living(&console.context))?;
     let mut failed = Vec::new();
     for (def, id) in standbys.iter().zip(names) {
         let address = format!("{}:{}", def.host, def.port);
@@ -87,14 +87,6 @@ impl Start<'_> {
         };
         Ok(format!("{id} at {host}:{port} {role} (pid {}, log {})", begun.row.pid, log.display()))
     }
-}
-
-/// The addresses of the masters that live.
-async fn living(context: &Context) -> Result<BTreeSet<String>> {
-    let leader = context.election.leader(&context.runtime).await?;
-    let standbys = context.election.standbys(&context.runtime).await?;
-    let standbys = standbys.into_iter().map(|standby| format!("{}:{}", standby.host, standby.port));
-    Ok(leader.into_iter().map(|leader| format!("{}:{}", leader.host, leader.port)).chain(standbys).collect())
 }
 
 /// A name for each: Pomelo's samples give all masters one id, and logs and `list` tell them apart by it.

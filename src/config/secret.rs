@@ -88,14 +88,20 @@ fn given(variable: Option<OsString>, config: &ClusterConfig) -> Result<Option<Se
     }
 }
 
-/// Says so if others may read the secret in master.json.
+/// Says so if others may read the secret in master.json, or the password in zookeeper.json.
 fn warn_if_exposed(dir: &Path, config: &ClusterConfig) {
-    if config.master.secret.is_none() {
-        return;
-    }
-    let Ok(file) = files::find(dir, &config.env, &files::MASTER) else { return };
-    if fs::metadata(&file.path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
-        tracing::warn!("{0} holds the secret and others may read it: `chmod 600 {0}`", file.name);
+    let zookeeper = super::load_zookeeper(dir, &config.env).ok().flatten();
+    let has_password = zookeeper.is_some_and(|zookeeper| zookeeper.login.is_some());
+    for (holds, kind, what) in [
+        (config.master.secret.is_some(), &files::MASTER, "the secret"),
+        (has_password, &files::ZOOKEEPER, "ZooKeeper's password"),
+    ] {
+        if holds
+            && let Ok(file) = files::find(dir, &config.env, kind)
+            && fs::metadata(&file.path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
+        {
+            tracing::warn!("{0} holds {what} and others may read it: `chmod 600 {0}`", file.name);
+        }
     }
 }
 

@@ -170,24 +170,26 @@ impl Follower {
         let mut current = None;
         let mut blind = false;
         loop {
+            // A link lasts as long as its leader does: not to see that one for a while changes nothing.
             let changed = async {
-                match leaders.next().await {
-                    // Our own address is an old one, or that of the reign which we begin just now.
-                    Some(Ok(leader)) => {
-                        blind = false;
-                        Some(leader.filter(|leader| !self.is_ourselves(leader)))
-                    }
-                    Some(Err(error)) => {
+                loop {
+                    match leaders.next().await {
+                        Some(Ok(leader)) => {
+                            blind = false;
+                            // Our own address is an old one, or that of the reign which we begin just now.
+                            let leader = leader.filter(|leader| !self.is_ourselves(leader));
+                            if leader != current {
+                                break leader;
+                            }
+                        }
                         // Said once: while it lasts, the candidacy has the same to complain of.
-                        if blind {
-                            debug!(%error, "still cannot see who leads");
-                        } else {
+                        Some(Err(error)) if blind => debug!(%error, "still cannot see who leads"),
+                        Some(Err(error)) => {
+                            blind = true;
                             warn!(%error, "cannot see who leads");
                         }
-                        blind = true;
-                        None
+                        None => future::pending().await,
                     }
-                    None => future::pending().await,
                 }
             };
             let following = async {
@@ -196,10 +198,9 @@ impl Follower {
                     None => future::pending().await,
                 }
             };
-            if let Some(leader) = future::or(changed, following).await {
-                self.heard.fetch_or(leader.is_some(), Ordering::AcqRel);
-                current = leader;
-            }
+            let leader = future::or(changed, following).await;
+            self.heard.fetch_or(leader.is_some(), Ordering::AcqRel);
+            current = leader;
         }
     }
 
@@ -208,7 +209,7 @@ impl Follower {
     }
 
     /// Never ends: what ends it is a new leader, or that this master leaves or leads.
-    async fn keep_linked(&self, leader: &LeaderInfo) -> Option<Option<LeaderInfo>> {
+    async fn keep_linked(&self, leader: &LeaderInfo) -> Option<LeaderInfo> {
         loop {
             if let Err(error) = self.link(leader).await {
                 debug!(%error, leader = %leader.id, "the link to the leader");

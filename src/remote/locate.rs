@@ -35,7 +35,7 @@ const ANY_PORT: u16 = 9;
 
 /// What is known of hosts.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(crate) struct Places {
     names: Mutex<HashMap<String, (bool, Instant)>>,
 }
 
@@ -44,7 +44,7 @@ impl Places {
     ///
     /// # Cancel safety
     /// Cancel safe.
-    pub(super) async fn is_here(&self, runtime: &Arc<dyn Runtime>, host: &str) -> bool {
+    pub(crate) async fn is_here(&self, runtime: &Arc<dyn Runtime>, host: &str) -> bool {
         if is_loopback(host) {
             return true;
         }

@@ -29,6 +29,8 @@ mod tests;
 mod wire;
 
 pub(crate) use authority::Authority;
+#[cfg(feature = "cli")]
+pub(crate) use locate::Places;
 #[cfg(not(feature = "cli"))]
 pub(crate) use reach::AGENT;
 pub(crate) use reach::Reach;

@@ -2,8 +2,9 @@
 //! machine's. They share its files, so the application on them lies in a directory of its own, `far/`.
 
 use crate::app;
-use crate::support::{Cluster, Look, Signal, is_alive, signal, trials, wait_until};
+use crate::support::{Cluster, Look, Running, Signal, is_alive, signal, trials, wait_until};
 use alloc::collections::BTreeSet;
+use alloc::rc::Rc;
 use core::fmt::Write as _;
 use core::time::Duration;
 use serde_json::{Value, json};
@@ -32,10 +33,10 @@ trials![
 ];
 
 /// The cluster, and the world that it lives in: dropped in this order.
-struct World {
-    cluster: Cluster,
+pub(crate) struct World {
+    pub(crate) cluster: Cluster,
     sshds: Vec<Sshd>,
-    network: Network,
+    pub(crate) network: Network,
     keys: Keys,
 }
 
@@ -46,7 +47,7 @@ impl World {
     }
 
     /// The same with `master` on top of master.json and `ssh` on top of its `ssh`.
-    fn with(hosts: u8, servers: Value, master: Value, ssh: Value) -> Self {
+    pub(crate) fn with(hosts: u8, servers: Value, master: Value, ssh: Value) -> Self {
         let (network, keys) = (Network::with_hosts(hosts).expect("other hosts"), Keys::new().expect("keys"));
         let sshds = network.hosts().iter().map(|host| Sshd::start(host, &keys).expect("sshd")).collect();
         let world = Self { cluster: Cluster::new(addressed(servers, &network)), sshds, network, keys };
@@ -90,14 +91,22 @@ impl World {
         self.cluster.read("far/notes").lines().position(|line| line == note)
     }
 
+    /// A master on the n-th other host.
+    pub(crate) fn master(&self, host: usize) -> Rc<Running> {
+        let (there, far) = (&self.network.hosts()[host], self.cluster.dir().join("far"));
+        let mut command = there.command(&far.join("program"));
+        command.args(["master", "--host", &there.address().to_string(), "--port", "3005", "--dir"]).arg(&far);
+        self.cluster.run_master(command)
+    }
+
     /// Whether this process runs on the n-th other host.
     #[track_caller]
-    fn runs_on(&self, host: usize, pid: u32) -> bool {
+    pub(crate) fn runs_on(&self, host: usize, pid: u32) -> bool {
         self.network.hosts()[host].processes().expect("the host is there").contains(&pid)
     }
 
     /// The ssh processes of all masters.
-    fn ssh(&self) -> BTreeSet<u32> {
+    pub(crate) fn ssh(&self) -> BTreeSet<u32> {
         let ssh =
             |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm == "ssh\n");
         self.cluster.processes().into_iter().filter(ssh).collect()
@@ -105,13 +114,13 @@ impl World {
 
     /// Waits until nothing of a killed master is left: its ssh, and the agents behind it.
     #[track_caller]
-    fn forgotten(&self, before: &BTreeSet<u32>) {
+    pub(crate) fn forgotten(&self, before: &BTreeSet<u32>) {
         wait_until("the dead master's ssh goes too", || !before.iter().any(|&pid| is_alive(pid)));
     }
 
     /// Ends the cluster; agents go in their own time.
     #[track_caller]
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         assert_eq!(self.cluster.cli(&["stop"]).ok(), "the cluster is stopped\n");
         wait_until("everybody goes", || self.cluster.processes().is_empty());
         let left = |host: usize| self.network.hosts()[host].processes().expect("the host is there");
@@ -293,10 +302,8 @@ fn a_standby_on_another_host_takes_over_its_own_servers_and_the_others() {
     ]});
     let world = World::new(2, servers);
     let leader = world.cluster.start();
-    let (there, far) = (&world.network.hosts()[0], world.cluster.dir().join("far"));
-    let mut command = there.command(&far.join("program"));
-    command.args(["master", "--host", &there.address().to_string(), "--port", "3005", "--dir"]).arg(&far);
-    let standby = world.cluster.run_master(command);
+    let there = &world.network.hosts()[0];
+    let standby = world.master(0);
     standby.says("standby: ");
     world.cluster.wait_for("it is in the list", |list| list.standbys().len() == 1);
     let (lives, ssh) = (world.cluster.list().lives(), world.ssh());

@@ -166,8 +166,12 @@ impl Campaign {
                 Step::Won(reign) => return Ok(Some(reign)),
                 Step::Wait(wait) => wait,
                 Step::Again => {
+                    // Not for a change: what is to be read again counts as one.
+                    if self.unless_cancelled(context.sleep(SPOILT.mul_f64(fastrand::f64()))).await.is_none() {
+                        return Ok(None);
+                    }
                     look.doubt_path();
-                    Wait::ChangeUntil(Instant::now() + SPOILT.mul_f64(fastrand::f64()))
+                    continue;
                 }
             };
             let changed = async {
@@ -230,17 +234,11 @@ impl Campaign {
     }
 
     fn foreign(&self, published: &Published) -> Error {
-        let place = self.context.settings.place(self.context.settings.path());
         let found = match published {
             Published::Garbage(found) => found,
             _ => "",
         };
-        Error::new(
-            ErrorKind::Invalid,
-            format!(
-                "{place} holds {found}, which no master has written: choose another \"path\" in zookeeper.json, or clear it"
-            ),
-        )
+        self.context.settings.foreign(found)
     }
 
     async fn withdraw(self) {

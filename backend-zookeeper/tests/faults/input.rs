@@ -102,7 +102,7 @@ async fn another_applications_node_is_refused_at_the_start(runtime: Arc<dyn Runt
     let world = World::shared(&runtime);
     let operator = world.operator().await;
     operator.make().await;
-    for garbage in [&b"hello"[..], b"[1,2]", b"\xff\xfe\x00", b"42"] {
+    for garbage in [&b"hello"[..], b"[1,2]", b"\xff\xfe\x00", b"42", br#"{"db":"mysql://prod"}"#] {
         operator.publish(garbage).await;
         let coordinator = world.coordinator();
         let error = within(&runtime, "an error", campaign(&coordinator, "m", 0)).await.unwrap_err();
@@ -110,7 +110,12 @@ async fn another_applications_node_is_refused_at_the_start(runtime: Arc<dyn Runt
         let text = error.to_string();
         assert!(text.contains(&world.path) && text.contains("choose another \"path\""), "{text}");
         let mut observed = world.observe();
-        assert_eq!(observed.error().await.kind(), ErrorKind::Invalid);
+        let error = observed.error().await;
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert!(
+            error.to_string().contains("choose another \"path\""),
+            "whoever only looks is told too: {error}"
+        );
         eventually(&runtime, "its lock node gone", || async {
             operator.locks().await.is_empty().then_some(())
         })

@@ -12,6 +12,7 @@ pub(crate) mod zookeeper;
 pub(crate) use cluster::Cluster;
 pub(crate) use listing::Look;
 pub(crate) use process::{is_alive, signal, variable};
+pub(crate) use running::Running;
 
 pub(crate) use rustix::process::Signal;
 pub(crate) use wait::{DEADLINE, wait_until, within};

@@ -40,12 +40,17 @@ pub(super) fn trials() -> Vec<Trial> {
             pomelo_server_restarted_after_a_failover_finds_the_new_leader,
         ),
     ];
-    let own: [(&str, usize, OnEnsemble); 3] = [
+    let own: [(&str, usize, OnEnsemble); 4] = [
         ("zookeeper_restarted_nothing_changes", 1, zookeeper_restarted_nothing_changes),
         (
             "zookeeper_away_past_every_session_servers_serve_on",
             1,
             zookeeper_away_past_every_session_servers_serve_on,
+        ),
+        (
+            "a_standby_that_cannot_see_the_leader_for_a_while_stays_linked_to_it",
+            1,
+            a_standby_that_cannot_see_the_leader_for_a_while_stays_linked_to_it,
         ),
         ("a_node_of_three_is_lost_and_nothing_changes", 3, a_node_of_three_is_lost_and_nothing_changes),
     ];
@@ -175,6 +180,28 @@ fn zookeeper_restarted_nothing_changes(ensemble: &Ensemble) {
     assert!(is_alive(leader.pid()) && is_alive(standby.pid()));
     // A change can be stored again.
     assert_eq!(cluster.cli(&["stop", "chat-2"]).code, Some(0));
+    cluster.end();
+}
+
+fn a_standby_that_cannot_see_the_leader_for_a_while_stays_linked_to_it(ensemble: &Ensemble) {
+    // So long that nobody's session ends.
+    on::set(
+        json!({"server": ensemble.connect_string(), "path": "/frozen/master", "timeout": 20_000, "create": true}),
+    );
+    let cluster = Cluster::new(servers());
+    let leader = cluster.start();
+    let standby = cluster.standby();
+    let before = cluster.list();
+    ensemble.freeze(0).expect("a freeze");
+    wait_until("the standby misses ZooKeeper", || standby.err().contains("cannot see who leads"));
+    ensemble.thaw(0).expect("a thaw");
+    let after = cluster.wait_for("the leader is sure again", |list| {
+        list.leader().state == MasterState::Leading && list.standbys().len() == 1
+    });
+    assert_eq!((after.lives(), after.leader().epoch), (before.lives(), before.leader().epoch));
+    // Its link was never given up, and nobody was told twice that it stands by.
+    assert_eq!(leader.err().matches("a standby has linked").count(), 1, "{}", leader.err());
+    assert_eq!(standby.out().matches("standby: ").count(), 1, "{}", standby.out());
     cluster.end();
 }
 

@@ -1,6 +1,7 @@
 //! Masters on a real ZooKeeper: what holds on one machine holds there too, and the faults of its own.
 
 mod faults;
+mod hosts;
 mod mistakes;
 
 use crate::support::zookeeper as on;
@@ -43,5 +44,5 @@ again![
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [again(), faults::trials(), mistakes::trials()].into_iter().flatten().collect()
+    [again(), faults::trials(), hosts::trials(), mistakes::trials()].into_iter().flatten().collect()
 }
