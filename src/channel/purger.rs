@@ -12,6 +12,9 @@ use tangelo_core::runtime::Runtime;
 use tangelo_core::{ChannelManager, Result};
 use tracing::warn;
 
+/// How long a master that leaves waits for the store: nothing of the leader's is owed there.
+const LEAVE: Duration = Duration::from_secs(1);
+
 /// Purges the members of frontends that are over. The store is not touched before the first purge,
 /// so a master that only stands by has no connection to it.
 #[derive(Debug)]
@@ -49,19 +52,17 @@ impl Purger {
     /// As [`ChannelManager::purge_server`].
     pub(crate) async fn purge(&self, frontend: &Frontend) -> Result<()> {
         let (runtime, manager) = (&self.runtime, &self.manager);
-        let ready = self.ready.get_or_init(|| {
-            Ready::new(Arc::clone(runtime), Arc::clone(manager), None, self.patience)
-        });
+        let ready = self
+            .ready
+            .get_or_init(|| Ready::new(Arc::clone(runtime), Arc::clone(manager), None, self.patience));
         ready.get().await?.purge_server(frontend).await
     }
 
     /// Lets go of the store, before the process ends.
     pub(crate) async fn stop(&self) {
         let Some(manager) = self.ready.get().and_then(|ready| ready.manager()) else { return };
-        match timeout(&self.runtime, self.patience, manager.stop()).await {
-            Ok(Err(error)) => warn!(%error, "the store of global channels was not left in order"),
-            // Nothing of the leader's waits there.
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(error)) = timeout(&self.runtime, LEAVE, manager.stop()).await {
+            warn!(%error, "the store of global channels was not left in order");
         }
     }
 }

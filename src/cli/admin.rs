@@ -185,12 +185,11 @@ mod tests {
 
     #[test]
     fn who_does_not_exist_is_told_with_who_does() {
-        let listing =
-            Listing {
-                masters: vec![master("master-1")],
-                servers: vec![row("chat-1"), row("chat-2")],
-                channels: None,
-            };
+        let listing = Listing {
+            masters: vec![master("master-1")],
+            servers: vec![row("chat-1"), row("chat-2")],
+            channels: None,
+        };
         let told = |ids: &[&str], server_type| {
             unknown(&listing, &selection(ids, server_type)).map(|error| error.to_string())
         };

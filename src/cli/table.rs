@@ -4,9 +4,7 @@ use super::tail::printable;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Row, Table};
 use std::io::{IsTerminal, stdout};
-use tangelo_core::wire::{
-    Listing, MasterRole, MasterRow, MasterState, PurgeRow, ServerRow, ServerState,
-};
+use tangelo_core::wire::{Listing, MasterRole, MasterRow, MasterState, PurgeRow, ServerRow, ServerState};
 
 const SERVER_COLUMNS: [&str; 10] =
     ["SERVER", "TYPE", "ADDRESS", "PID", "STATE", "CPU", "RESTARTS", "UPTIME", "RSS", "DETAIL"];
@@ -249,7 +247,9 @@ pub(super) mod tests {
     fn what_is_left_to_be_purged_stands_below_a_line_each() {
         let text = listing(&with_purges(), Page { width: Some(64), coloured: false });
         let lines: Vec<&str> = text.lines().skip(6).collect();
-        let line = |id| format!("global channels: members of {id} up to incarnation 3 are to be purged, for 1m 1s now");
+        let line = |id| {
+            format!("global channels: members of {id} up to incarnation 3 are to be purged, for 1m 1s now")
+        };
         assert_eq!(lines.len(), 3);
         assert_eq!(lines[0], "");
         assert!(lines[1].starts_with(&(line("connector-1") + ": cannot connect")), "{text}");

@@ -162,11 +162,11 @@ impl Master {
 
     /// Closes all links, and waits until what was sent on them is out; lets go of the store of channels.
     async fn leave(&mut self, why: &str) {
-        if let Some(purger) = self.options.purger.take() {
-            purger.stop().await;
-        }
         for link in self.links.close_all(why) {
             link.ended().await;
+        }
+        if let Some(purger) = self.options.purger.take() {
+            purger.stop().await;
         }
     }
 }

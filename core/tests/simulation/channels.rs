@@ -80,7 +80,8 @@ impl World {
     fn purge_now(&mut self, frontend: &Frontend) {
         let Frontend { sid, incarnation } = frontend;
         self.note(|| format!("{sid} is purged up to {incarnation}"));
-        let works = self.processes.values().find(|p| p.working && p.id == *sid && p.incarnation <= *incarnation);
+        let works =
+            self.processes.values().find(|p| p.working && p.id == *sid && p.incarnation <= *incarnation);
         if let Some(pid) = works.map(|process| process.pid) {
             self.checker.broken(format!("{sid} is purged up to {incarnation}, and pid {pid} works"));
         }
