@@ -16,6 +16,8 @@ pub(crate) struct Context {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) dir: PathBuf,
     pub(crate) election: Box<dyn Election>,
+    /// As `configure` has made it.
+    pub(crate) app: App,
 }
 
 impl Context {
@@ -31,7 +33,7 @@ impl Context {
             |config| (config.master.id, config.master.host),
         );
         let def = ServerDef::new(id, "master", host);
-        Self::of(dir, env, def, Incarnation::default(), configure).map(|(context, _)| context)
+        Self::of(dir, env, def, Incarnation::default(), configure)
     }
 
     /// For the process that `def` describes, with its application.
@@ -44,13 +46,13 @@ impl Context {
         def: ServerDef,
         incarnation: Incarnation,
         configure: impl FnOnce(&App),
-    ) -> Result<(Self, App)> {
+    ) -> Result<Self> {
         let runtime = parts::runtime()?;
         let place = Place { dir: dir.clone(), env: env.into(), def, incarnation };
         let app = App::new(place, Arc::clone(&runtime));
         configure(&app);
         let election = election::configured(&app, &dir)?;
-        Ok((Self { runtime, dir, election }, app))
+        Ok(Self { runtime, dir, election, app })
     }
 
     /// Runs a task to its end.

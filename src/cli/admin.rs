@@ -15,14 +15,21 @@ use tangelo_core::{Error, ErrorKind, ProcessRef, Result};
 pub(super) fn list(cli: &Cli, context: Context, args: &ListArgs) -> Result<()> {
     let listing = Console::open(cli, context, &args.target)?.list()?;
     if args.json {
-        let json = serde_json::to_string(&listing).map_err(|error| {
-            Error::new(ErrorKind::Invalid, "cannot write the list as JSON").with_source(error)
-        })?;
-        say(&json);
+        say(&json(&listing)?);
     } else {
         say(&table::listing(&listing, table::Page::of_stdout()));
     }
     Ok(())
+}
+
+/// The list for programs. What there is nothing of is left out: `channels`, where none are shared.
+pub(super) fn json(listing: &Listing) -> Result<String> {
+    let failed = |error| Error::new(ErrorKind::Invalid, "cannot write the list as JSON").with_source(error);
+    let mut json = serde_json::to_value(listing).map_err(failed)?;
+    if let (None, Some(keys)) = (&listing.channels, json.as_object_mut()) {
+        keys.remove("channels");
+    }
+    Ok(json.to_string())
 }
 
 pub(super) fn start(cli: &Cli, context: Context, args: &StartArgs) -> Result<()> {
@@ -183,8 +190,11 @@ mod tests {
 
     #[test]
     fn who_does_not_exist_is_told_with_who_does() {
-        let listing =
-            Listing { masters: vec![master("master-1")], servers: vec![row("chat-1"), row("chat-2")] };
+        let listing = Listing {
+            masters: vec![master("master-1")],
+            servers: vec![row("chat-1"), row("chat-2")],
+            channels: None,
+        };
         let told = |ids: &[&str], server_type| {
             unknown(&listing, &selection(ids, server_type)).map(|error| error.to_string())
         };

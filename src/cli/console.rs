@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn who_waits_is_told_for_whom() {
-        let mut listing = Listing { masters: vec![], servers: vec![row("a"), row("b")] };
+        let mut listing = Listing { masters: vec![], servers: vec![row("a"), row("b")], channels: None };
         assert_eq!(waiting_for(&listing), "waiting for the master");
         listing.servers[1].state = ServerState::Stopping;
         assert_eq!(waiting_for(&listing), "waiting for b (stopping)");

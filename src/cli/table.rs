@@ -4,7 +4,7 @@ use super::tail::printable;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, Row, Table};
 use std::io::{IsTerminal, stdout};
-use tangelo_core::wire::{Listing, MasterRole, MasterRow, MasterState, ServerRow, ServerState};
+use tangelo_core::wire::{Listing, MasterRole, MasterRow, MasterState, PurgeRow, ServerRow, ServerState};
 
 const SERVER_COLUMNS: [&str; 10] =
     ["SERVER", "TYPE", "ADDRESS", "PID", "STATE", "CPU", "RESTARTS", "UPTIME", "RSS", "DETAIL"];
@@ -38,7 +38,7 @@ impl Page {
     }
 }
 
-/// The tables of masters and servers.
+/// The tables of masters and servers, and what is left to be done for global channels.
 pub(super) fn listing(listing: &Listing, page: Page) -> String {
     let mut masters = table(&["MASTER", "ADDRESS", "PID", "ROLE", "EPOCH", "STATE"], page);
     for row in &listing.masters {
@@ -52,7 +52,23 @@ pub(super) fn listing(listing: &Listing, page: Page) -> String {
         servers.add_row(cells);
     }
     fit(&mut servers, page);
-    format!("{}\n\n{}", shown(&mut masters, page), shown(&mut servers, page))
+    let mut text = format!("{}\n\n{}", shown(&mut masters, page), shown(&mut servers, page));
+    let purges = listing.channels.iter().flat_map(|channels| &channels.purges);
+    for (number, row) in purges.enumerate() {
+        text.push_str(if number == 0 { "\n\n" } else { "\n" });
+        text.push_str(&purge(row));
+    }
+    text
+}
+
+/// A line, as long as it is: nobody looks for it in a column.
+fn purge(row: &PurgeRow) -> String {
+    let why = row.error.as_ref().map_or_else(String::new, |error| format!(": {}", printable(error)));
+    let PurgeRow { id, incarnation, for_ms, .. } = row;
+    format!(
+        "global channels: members of {id} up to incarnation {incarnation} are to be purged, for {} now{why}",
+        uptime(*for_ms)
+    )
 }
 
 fn table(header: &[&str], page: Page) -> Table {
@@ -171,6 +187,7 @@ pub(super) mod tests {
     use super::*;
     use tangelo_core::config::Incarnation;
     use tangelo_core::coordinator::Epoch;
+    use tangelo_core::wire::ChannelsRow;
 
     pub(in super::super) fn row(id: &str) -> ServerRow {
         ServerRow {
@@ -208,7 +225,38 @@ pub(super) mod tests {
         failed.pid = None;
         failed.detail =
             "\u{1b}[31mexited with code 1; auto-restart is off, and much more could be said".into();
-        Listing { masters: vec![master("master-server-1")], servers: vec![row("chat-server-1"), failed] }
+        Listing {
+            masters: vec![master("master-server-1")],
+            servers: vec![row("chat-server-1"), failed],
+            channels: None,
+        }
+    }
+
+    fn with_purges() -> Listing {
+        let row = |id: &str, error: Option<&str>| PurgeRow {
+            id: id.into(),
+            incarnation: Incarnation(3),
+            for_ms: 61_500,
+            error: error.map(Into::into),
+        };
+        let purges = vec![row("connector-1", Some("cannot connect\u{1b}[31m")), row("connector-2", None)];
+        Listing { channels: Some(ChannelsRow { purges }), ..sample() }
+    }
+
+    #[test]
+    fn what_is_left_to_be_purged_stands_below_a_line_each() {
+        let text = listing(&with_purges(), Page { width: Some(64), coloured: false });
+        let lines: Vec<&str> = text.lines().skip(6).collect();
+        let line = |id| {
+            format!("global channels: members of {id} up to incarnation 3 are to be purged, for 1m 1s now")
+        };
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0], "");
+        assert!(lines[1].starts_with(&(line("connector-1") + ": cannot connect")), "{text}");
+        assert_eq!(lines[2], line("connector-2"));
+        assert!(!text.contains('\u{1b}'), "{text}");
+        let none = Listing { channels: Some(ChannelsRow::default()), ..sample() };
+        assert_eq!(listing(&none, Page::default()).lines().count(), 6);
     }
 
     #[test]
@@ -246,7 +294,10 @@ pub(super) mod tests {
 
     #[test]
     fn json_is_as_the_manual_says() {
-        let json = serde_json::to_value(sample()).unwrap();
+        let read = |listing: &Listing| -> serde_json::Value {
+            serde_json::from_str(&crate::cli::admin::json(listing).unwrap()).unwrap()
+        };
+        let json = read(&sample());
         let keys = |value: &serde_json::Value| {
             let mut keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
             keys.sort_unstable();
@@ -262,6 +313,11 @@ pub(super) mod tests {
         assert_eq!((leader["role"].as_str(), leader["epoch"].as_u64()), (Some("leader"), Some(2)));
         assert_eq!((failed["state"].as_str(), failed["pid"].as_u64()), (Some("failed"), None));
         assert_eq!(failed["incarnation"], 1);
+        let json = read(&with_purges());
+        assert_eq!(keys(&json), "channels masters servers");
+        assert_eq!(keys(&json["channels"]), "purges");
+        assert_eq!(keys(&json["channels"]["purges"][0]), "error forMs id incarnation");
+        assert_eq!(json["channels"]["purges"][1]["error"], serde_json::Value::Null);
     }
 
     #[test]

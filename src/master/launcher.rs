@@ -143,7 +143,8 @@ impl Drop for Launcher {
     }
 }
 
-fn may_act(leadership: &dyn Leadership) -> bool {
+/// Whether a leader may give orders now, by its own clock.
+pub(super) fn may_act(leadership: &dyn Leadership) -> bool {
     leadership.state() != LeadershipState::Lost && Instant::now() < leadership.deadline()
 }
 

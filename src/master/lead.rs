@@ -5,6 +5,7 @@ use super::events::{Event, MasterEvent};
 use super::handing_over::HandingOver;
 use super::launcher::{Launcher, PAST_DEADLINE};
 use super::process::{Master, ReignEnd};
+use super::purges::Purges;
 use crate::link::{Closed, Inbox, Link};
 use crate::time::{Elapsed, timeout, until};
 use alloc::boxed::Box;
@@ -28,6 +29,7 @@ struct Reign<'a> {
     master: &'a mut Master,
     leadership: Arc<dyn Leadership>,
     launcher: Launcher,
+    purges: Purges,
     machine: Machine,
     /// What the machine was told last of the leadership.
     told: (LeadershipState, Instant),
@@ -71,7 +73,10 @@ impl Master {
         };
         // A cluster that had ended before this process heard of any is history: a new one begins.
         let heard = self.heard.load(Ordering::Acquire);
-        let stored = stored.filter(|state| heard || !state.ended);
+        let stored = stored.map(|mut state| {
+            state.ended &= heard;
+            state
+        });
         let epoch = leadership.epoch();
         let setup = Setup {
             mode: self.options.mode,
@@ -79,6 +84,7 @@ impl Master {
             only: self.options.only.clone(),
             allowed_cpus: self.options.allowed_cpus.clone(),
             master: self.options.def.clone(),
+            purges: self.options.purger.is_some(),
             seed: fastrand::u64(..),
         };
         let since = Instant::now();
@@ -89,11 +95,13 @@ impl Master {
         (self.options.observer)(&MasterEvent::Leading { epoch, servers });
         self.watch(&leadership);
         let launcher = Launcher::new(self, Arc::clone(&leadership))?;
+        let purges = Purges::new(self, &leadership);
         let mut reign = Reign {
             master: self,
             told: (LeadershipState::Leading, deadline),
             leadership,
             launcher,
+            purges,
             machine,
             since,
             last_ticket: 0,
@@ -265,6 +273,7 @@ impl Reign<'_> {
                 Action::Store { version, state } => self.store(version, state),
                 Action::Launch { def, cpus, incarnation } => self.launcher.launch(def, cpus, incarnation),
                 Action::Adopt { id, incarnation, process } => self.launcher.adopt(id, incarnation, process),
+                Action::Purge(frontend) => self.purges.purge(frontend),
                 Action::Signal { process, signal } => self.launcher.signal(process, signal),
                 Action::Send { link, message } => {
                     let order = matches!(message, Message::Stop { .. });
@@ -345,6 +354,9 @@ impl Reign<'_> {
             state: self.leadership.state().into(),
         };
         listing.masters.insert(0, row);
+        if let Some(channels) = &mut listing.channels {
+            self.purges.explain(&mut channels.purges);
+        }
         for server in &mut listing.servers {
             let link = self.machine.link_of(&server.id);
             server.rss_bytes = link.and_then(|id| {

@@ -10,6 +10,7 @@ mod links;
 mod plan;
 mod port;
 mod process;
+mod purges;
 mod requests;
 mod template;
 

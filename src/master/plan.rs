@@ -1,6 +1,7 @@
 //! What a master is made from.
 
 use super::{Master, MasterOptions, Observer, Outcome, log_spec};
+use crate::channel::purger;
 use crate::config::{load, secret};
 use crate::context::Context;
 use crate::election::Part;
@@ -105,6 +106,7 @@ impl Plan {
             coordinator,
             supervisor: parts::supervisor(Arc::clone(&context.runtime)),
             observer,
+            purger: purger(&context.app)?.map(Arc::new),
         };
         let runtime = Arc::clone(&context.runtime);
         context.block_on(async { Master::listen(runtime, options).await?.run().await })

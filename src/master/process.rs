@@ -4,6 +4,7 @@ use super::events::{Event, MasterEvent, Observer};
 use super::follow::Followed;
 use super::links::Links;
 use super::port;
+use crate::channel::Purger;
 use crate::link::{LinkConfig, Secret, Server, serve};
 use crate::log::keep_rotated;
 use alloc::sync::Arc;
@@ -39,6 +40,8 @@ pub(crate) struct MasterOptions {
     pub(crate) coordinator: Arc<dyn Coordinator>,
     pub(crate) supervisor: Arc<dyn Supervisor>,
     pub(crate) observer: Observer,
+    /// Purges the members of frontends that are over, if there are global channels in a shared store.
+    pub(crate) purger: Option<Arc<Purger>>,
     /// This process's own output, if it goes to a file.
     pub(crate) log: Option<LogSpec>,
 }
@@ -157,10 +160,13 @@ impl Master {
         Ok(())
     }
 
-    /// Closes all links, and waits until what was sent on them is out.
+    /// Closes all links, and waits until what was sent on them is out; lets go of the store of channels.
     async fn leave(&mut self, why: &str) {
         for link in self.links.close_all(why) {
             link.ended().await;
+        }
+        if let Some(purger) = self.options.purger.take() {
+            purger.stop().await;
         }
     }
 }

@@ -5,15 +5,21 @@
 //! - `"dies"`: `in-main`, `at-start`, `fails-start`, `once-up` or `blocked-start`, as long as the file `healed` is not there;
 //! - `"puppet"`: it does what it finds in the file `<id>.do`, and writes the answer to `<id>.done`.
 
+use crate::file_channels::FileChannelManager;
 use async_trait::async_trait;
 use core::fmt::Write as _;
 use core::time::Duration;
 use std::fs;
 use std::io::Write as _;
-use tangelo::{App, BoxError, Component};
+use tangelo::{
+    App, BoxError, ChannelStore, Component, GlobalChannelConfig, PushError, PushMessage, PushSink,
+};
 
 /// Set in the processes that are the application and not the tests.
 pub(crate) const VARIABLE: &str = "TANGELO_TEST_APPLICATION";
+
+/// The file whose presence configures global channels, in code, for the masters too.
+pub(crate) const CHANNELS: &str = "config/channels";
 
 /// The file with the servers' notes.
 pub(crate) const NOTES: &str = "notes";
@@ -30,6 +36,9 @@ pub(crate) fn configure(app: &App) {
         let args: Vec<String> = std::env::args().skip_while(|arg| arg != "--").skip(1).collect();
         note(app, &format!("main {}", args.join("|")));
     });
+    if app.dir().join(CHANNELS).exists() {
+        channels(app);
+    }
     app.configure("production", |app| note(app, "production"));
     app.configure_for("all", "chat", |app| note(app, "is chat"));
     app.before_start(|app| async move { note(&app, "before-start") });
@@ -63,6 +72,30 @@ pub(crate) fn configure(app: &App) {
         } else {
             app.on_servers_removed(tell)
         };
+    }
+}
+
+fn channels(app: &App) {
+    app.push_sink(Everybody);
+    app.set(GlobalChannelConfig {
+        channel_manager: ChannelStore::custom(FileChannelManager::new),
+        timeout: Duration::from_millis(500),
+        ..GlobalChannelConfig::default()
+    });
+}
+
+/// Has a session of everybody.
+#[derive(Debug)]
+struct Everybody;
+
+impl PushSink for Everybody {
+    fn push(
+        &self,
+        _: PushMessage<'_>,
+        users: &mut dyn Iterator<Item = &str>,
+        _: &mut dyn FnMut(&str, PushError),
+    ) {
+        users.for_each(drop);
     }
 }
 
@@ -196,6 +229,14 @@ async fn act(app: &App, order: &str) -> String {
             let _ = write!(all, "{}#{} ", server.def.id, server.incarnation);
             all
         }),
+        ["join", channel, uid] => {
+            let joined = async { app.global_channels()?.add(channel, uid, app.id()).await };
+            joined.await.map_or_else(|error| format!("{:?}: {error}", error.kind()), |()| "joined".into())
+        }
+        ["members", channel, sid] => {
+            let members = async { app.global_channels()?.members_by_server(channel, sid).await };
+            members.await.map_or_else(|error| format!("{:?}: {error}", error.kind()), |uids| uids.join(" "))
+        }
         ["print", bytes] => {
             let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
             for _ in 0..bytes.parse::<usize>().unwrap_or(0) / line.len() {

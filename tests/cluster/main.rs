@@ -8,8 +8,20 @@ extern crate alloc;
 mod app;
 mod support;
 
+/// The example of a manager of one's own, for a store that needs no server: a file.
+#[path = "../../examples/custom_channel_manager/src/lib.rs"]
+#[allow(
+    unreachable_pub,
+    clippy::alloc_instead_of_core,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core,
+    reason = "it is written as a user's crate is"
+)]
+mod file_channels;
+
 mod admin;
 mod application;
+mod channels;
 mod chaos;
 mod config;
 mod cpus;
@@ -39,6 +51,7 @@ fn main() -> ExitCode {
     let modules: &[fn() -> Vec<Trial>] = &[
         admin::trials,
         application::trials,
+        channels::trials,
         chaos::trials,
         config::trials,
         cpus::trials,

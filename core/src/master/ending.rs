@@ -112,7 +112,10 @@ impl Machine {
             let next = match ending.wave {
                 Wave::Frontends if !self.any_live(now, |server| server.record.def.frontend) => Wave::Backends,
                 Wave::Backends if !self.any_live(now, |_| true) => Wave::Standbys { until: now + PATIENCE },
-                Wave::Standbys { until } if self.standbys.is_empty() || until <= now => {
+                // The next cluster purges what this one cannot.
+                Wave::Standbys { until }
+                    if self.standbys.is_empty() && self.purges.is_empty() || until <= now =>
+                {
                     Wave::Over { until: now + FORGETTING }
                 }
                 Wave::Over { until } if until <= now => {
@@ -140,6 +143,9 @@ impl Machine {
             }
             Wave::Over { .. } => {
                 let tickets = ending.take_tickets();
+                for record in self.servers.iter().map(|server| server.record.clone()).collect::<Vec<_>>() {
+                    self.bury(&record);
+                }
                 self.changed();
                 let left = self.left_behind(now);
                 for ticket in tickets {

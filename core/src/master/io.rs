@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::ClusterState;
+use crate::channel::Frontend;
 
 /// Names a link to a peer within one master process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +44,9 @@ pub struct Setup {
     pub allowed_cpus: CpuSet,
     /// What master.json says: the cluster's times, and the port that no server may take.
     pub master: MasterDef,
+    /// Whether the leader purges the members of frontends that are dead: it is if there are global
+    /// channels, in a store that it shares with the servers.
+    pub purges: bool,
     /// Seeds the jitter of backoffs.
     pub seed: u64,
 }
@@ -118,6 +122,8 @@ pub enum Input {
         /// Because nothing was heard on it for too long.
         silent: bool,
     },
+    /// The answer to [`Action::Purge`].
+    Purged(Frontend),
     /// The command line asks.
     Request {
         /// Names the answer.
@@ -161,6 +167,12 @@ pub enum Action {
         /// Its process.
         process: ProcessRef,
     },
+    /// Purge this life of a frontend, and those before it, from the store of global channels, however
+    /// long that store is away, and answer [`Input::Purged`]. A later life of the same frontend makes an
+    /// earlier one needless.
+    ///
+    /// That it is over is stored, for every later leader too: to do it late or twice does no harm.
+    Purge(Frontend),
     /// Signal a process. That it is gone already is no error.
     Signal {
         /// Which.

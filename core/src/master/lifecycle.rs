@@ -29,8 +29,9 @@ enum Outlook {
 
 impl Machine {
     /// The first step of a reign: what is, and what is missing?
-    pub(super) fn take_over(&mut self, now: Instant, stored: Option<ClusterState>) {
+    pub(super) fn take_over(&mut self, now: Instant, mut stored: Option<ClusterState>) {
         let start = self.setup.mode == Mode::Start;
+        self.past = stored.as_mut().map(|state| core::mem::take(&mut state.past)).unwrap_or_default();
         let ends = !start && stored.as_ref().is_some_and(|state| state.ending || state.ended);
         let known = stored.filter(|state| !state.servers.is_empty());
         let fresh = known.is_none() && !ends;
@@ -41,11 +42,13 @@ impl Machine {
         }
         if fresh || start {
             self.merge_declared(fresh);
+            self.purge_anew();
         }
         self.changed();
         for index in 0..self.servers.len() {
             self.take_over_server(now, index);
         }
+        self.owe_what_is_over(now);
         if ends {
             self.end(now, None, false);
         }
@@ -54,16 +57,17 @@ impl Machine {
     /// Brings in what servers.json declares.
     fn merge_declared(&mut self, fresh: bool) {
         let declared = core::mem::take(&mut self.setup.declared);
-        self.servers.retain(|server| {
-            let record = &server.record;
+        let is_known = |record: &ServerRecord| {
             record.added || record.process.is_some() || declared.iter().any(|def| def.id == record.def.id)
-        });
+        };
+        let gone: Vec<Server> = self.servers.extract_if(.., |server| !is_known(&server.record)).collect();
+        gone.iter().for_each(|server| self.bury(&server.record));
         for def in declared {
             if let Some(index) = self.index(&def.id) {
                 self.servers[index].define(def);
             } else {
                 let stopped = self.setup.only.as_ref().is_some_and(|only| fresh && !only.contains(&def.id));
-                let mut record = ServerRecord::new(def);
+                let mut record = self.new_record(def);
                 record.stopped = stopped;
                 self.servers.push(Server::new(record));
             }
@@ -226,6 +230,7 @@ impl Machine {
     fn ended(&mut self, now: Instant, index: usize, why: String, outlook: Outlook) {
         self.withdraw(now, index);
         self.changed();
+        self.life_over(now, index);
         let server = &mut self.servers[index];
         server.record.process = None;
         let run = core::mem::replace(&mut server.run, Run::Idle);

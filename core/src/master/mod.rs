@@ -18,6 +18,7 @@ mod ending;
 mod io;
 mod lifecycle;
 mod membership;
+mod purges;
 mod registration;
 mod requests;
 mod server;
@@ -27,7 +28,7 @@ mod store;
 mod tests;
 
 pub use io::{Action, Input, LinkId, Mode, Report, Setup, StandbyInfo, Ticket};
-pub use state::{ClusterState, ServerRecord};
+pub use state::{ClusterState, PastFrontend, ServerRecord};
 
 use crate::coordinator::{Epoch, LeadershipState};
 use crate::wire::Message;
@@ -39,6 +40,7 @@ use core::mem;
 use core::time::Duration;
 use ending::Ending;
 use membership::Changes;
+use purges::Purges;
 use requests::Waiter;
 use server::Server;
 use store::Store;
@@ -58,6 +60,8 @@ pub struct Machine {
     deadline: Instant,
     /// In the order of servers.json, added servers last.
     servers: Vec<Server>,
+    /// What is left of frontends that are no servers of the cluster any more, by id.
+    past: BTreeMap<String, PastFrontend>,
     standbys: BTreeMap<LinkId, StandbyInfo>,
     all_started: bool,
     /// Whether servers may have been told so: it is stored.
@@ -66,6 +70,7 @@ pub struct Machine {
     settled: bool,
     ending: Option<Ending>,
     changes: Changes,
+    purges: Purges,
     store: Store,
     waiters: Vec<Waiter>,
     /// When it was last awake.
@@ -95,12 +100,14 @@ impl Machine {
             leadership: LeadershipState::Leading,
             deadline,
             servers: Vec::new(),
+            past: BTreeMap::new(),
             standbys: BTreeMap::new(),
             all_started: false,
             all_told: false,
             settled: false,
             ending: None,
             changes: Changes::default(),
+            purges: Purges::default(),
             store: Store::default(),
             waiters: Vec::new(),
             awake_at: now,
@@ -132,6 +139,7 @@ impl Machine {
             Input::Member { link, message } => self.member_says(now, link, message),
             Input::Standby { link, info } => self.standby_joined(now, link, info),
             Input::LinkClosed { link, silent } => self.link_closed(now, link, silent),
+            Input::Purged(frontend) => self.purged(&frontend),
             Input::Request { ticket, request } => self.request(now, ticket, request),
             Input::End => self.end(now, None, false),
         }

@@ -4,7 +4,6 @@ use super::Machine;
 use super::ending::Ending;
 use super::io::{Action, Ticket};
 use super::server::{Order, Run, Server, Then};
-use super::state::ServerRecord;
 use super::store::Deferred;
 use crate::config::{MAX_SERVERS, ServerDef, check_cpus, check_servers, is_loopback};
 use crate::wire::{Listing, MasterRow, Request, Response, Selection};
@@ -73,7 +72,8 @@ impl Machine {
     pub fn listing(&self, now: Instant) -> Listing {
         let mut standbys: Vec<MasterRow> = self.standbys.values().map(|info| info.0.clone()).collect();
         standbys.sort_by(|a, b| (&a.host, a.port).cmp(&(&b.host, b.port)));
-        Listing { masters: standbys, servers: self.servers.iter().map(|server| server.row(now)).collect() }
+        let servers = self.servers.iter().map(|server| server.row(now)).collect();
+        Listing { masters: standbys, servers, channels: self.channels_row(now) }
     }
 
     /// The servers that should run.
@@ -202,7 +202,7 @@ impl Machine {
         }
         let ids: Vec<String> = defs.iter().map(|def| def.id.clone()).collect();
         for def in defs {
-            let mut record = ServerRecord::new(def);
+            let mut record = self.new_record(def);
             record.added = true;
             record.due = true;
             self.servers.push(Server::new(record));

@@ -101,7 +101,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(record: ServerRecord) -> Self {
+    pub(super) fn new(mut record: ServerRecord) -> Self {
+        record.fronted |= record.def.frontend;
         let (floor, told) = (record.reserved, record.up);
         Self {
             record,
@@ -223,6 +224,7 @@ impl Server {
 
     /// It is defined anew.
     pub(super) fn define(&mut self, def: ServerDef) {
+        self.record.fronted |= def.frontend;
         self.record.def = def;
         self.digest = None;
     }

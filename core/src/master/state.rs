@@ -3,6 +3,7 @@
 use crate::config::{Incarnation, ServerDef};
 use crate::process::ProcessRef;
 use crate::{CpuSet, Error, ErrorKind, Result};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,19 @@ pub struct ClusterState {
     /// The whole cluster has ended: a standby that has not heard of it leaves too.
     #[serde(default)]
     pub ended: bool,
+    /// What is left of frontends that are no servers of the cluster any more, by id; the end of the
+    /// cluster leaves it.
+    #[serde(default)]
+    pub past: BTreeMap<String, PastFrontend>,
+}
+
+/// What is stored of a frontend that has left the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastFrontend {
+    /// The highest incarnation that a master may have launched; later ones begin after it.
+    pub incarnation: Incarnation,
+    /// The latest incarnation whose members are known to be purged, with all before it.
+    pub purged: Incarnation,
 }
 
 /// What is stored of one server.
@@ -58,11 +72,18 @@ pub struct ServerRecord {
     /// How often it was started again after a crash.
     #[serde(default)]
     pub restarts: u32,
+    /// Whether it has ever been a frontend here: then global channels may have members of its.
+    #[serde(default)]
+    pub fronted: bool,
+    /// The latest incarnation whose members are known to be purged, with all before it.
+    #[serde(default)]
+    pub purged: Incarnation,
 }
 
 impl ServerRecord {
     /// A server that was never launched.
     pub(super) const fn new(def: ServerDef) -> Self {
+        let fronted = def.frontend;
         Self {
             def,
             cpus: None,
@@ -75,6 +96,8 @@ impl ServerRecord {
             process: None,
             up: false,
             restarts: 0,
+            fronted,
+            purged: Incarnation(0),
         }
     }
 }
@@ -83,7 +106,8 @@ impl ClusterState {
     /// A state of these servers.
     #[must_use]
     pub const fn new(servers: Vec<ServerRecord>) -> Self {
-        Self { format: FORMAT, servers, all_started: false, ending: false, ended: false }
+        let past = BTreeMap::new();
+        Self { format: FORMAT, servers, all_started: false, ending: false, ended: false, past }
     }
 
     /// The bytes that are stored.

@@ -32,6 +32,8 @@ pub(super) enum Deferred {
     AllStarted,
     /// Tell this server to stop, if it still should.
     Stop(String),
+    /// Purge the members of this incarnation of a frontend.
+    Purge(String, Incarnation),
     /// Answer.
     Reply(Ticket, Response),
     /// The cluster's state is gone: leave.
@@ -56,9 +58,10 @@ impl Store {
         self.retry_at.into_iter().chain(self.gather_until).min()
     }
 
-    /// Whether something waits for a store.
+    /// Whether something waits for a store that a few milliseconds would keep from serving.
     fn is_waited_for(&self) -> bool {
-        self.deferred.iter().any(|(needs, _)| *needs > self.stored)
+        let waits = |deferred: &Deferred| !matches!(deferred, Deferred::Purge(..));
+        self.deferred.iter().any(|(needs, deferred)| *needs > self.stored && waits(deferred))
     }
 
     /// Of each kind and server only the latest waits, so that a store which fails for long piles nothing up.
@@ -90,6 +93,7 @@ impl Deferred {
             (Self::Launch(a, _), Self::Launch(b, _))
             | (Self::Welcome(a, _), Self::Welcome(b, _))
             | (Self::Announce(a, _), Self::Announce(b, _))
+            | (Self::Purge(a, _), Self::Purge(b, _))
             | (Self::Stop(a), Self::Stop(b)) => a == b,
             _ => false,
         }
@@ -165,6 +169,7 @@ impl Machine {
                     Deferred::Announce(id, incarnation) => self.announce_now(now, &id, incarnation),
                     Deferred::AllStarted => self.tell_all_started(),
                     Deferred::Stop(id) => self.stop_now(now, &id),
+                    Deferred::Purge(id, incarnation) => self.purge_now(id, incarnation),
                     Deferred::Reply(ticket, response) => {
                         self.actions.push(Action::Reply { ticket, response })
                     }
@@ -197,6 +202,7 @@ impl Machine {
         state.all_started = self.all_started && !over;
         state.ending = self.ending.is_some() && !over;
         state.ended = over;
+        state.past = self.past.clone();
         self.actions.push(Action::Store { version, state });
     }
 

@@ -14,6 +14,29 @@ pub struct Listing {
     pub masters: Vec<MasterRow>,
     /// In the order of servers.json, added servers last.
     pub servers: Vec<ServerRow>,
+    /// What of global channels the leader sees to; `None` if there are none, or their store is not shared.
+    pub channels: Option<ChannelsRow>,
+}
+
+/// What the leader has to do for global channels.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ChannelsRow {
+    /// Frontends that are over and whose members may still be in the store, by id.
+    pub purges: Vec<PurgeRow>,
+}
+
+/// Members that are still to be purged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PurgeRow {
+    /// The frontend.
+    pub id: String,
+    /// Its latest life that is over.
+    pub incarnation: Incarnation,
+    /// For how many milliseconds this leader has known so.
+    pub for_ms: u64,
+    /// Why the store has not done it yet, as far as it has said.
+    pub error: Option<String>,
 }
 
 /// Whether a master leads.

@@ -10,7 +10,9 @@ mod message;
 
 pub use admin::{Request, Response, Selection};
 pub use digest::Digest;
-pub use listing::{Listing, MasterRole, MasterRow, MasterState, ServerRow, ServerState};
+pub use listing::{
+    ChannelsRow, Listing, MasterRole, MasterRow, MasterState, PurgeRow, ServerRow, ServerState,
+};
 pub use message::{Call, Hello, Message, Phase, Register, Return, Role, ServerInfo, Welcome};
 
 use crate::{Error, ErrorKind, Result};
@@ -18,7 +20,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 /// The version of the link protocol, its handshake and its messages.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// The largest message that is sent or taken, in bytes.
 pub const MAX_MESSAGE: usize = 8 << 20;

@@ -40,6 +40,8 @@ pub(crate) enum Fault {
     ZkAway,
     ZkForgetful,
     StoreFull,
+    /// The store of global channels from everybody.
+    ChannelsAway,
 }
 
 #[derive(Clone, Copy)]
@@ -51,12 +53,13 @@ enum Kind {
     Link,
     Person,
     Proof,
+    Channels,
 }
 
 /// What goes wrong how often. Each seed has its own: where everything goes wrong in turn, what takes
 /// three faults of a kind hardly ever happens.
 pub(crate) struct Tendency {
-    weights: [(Kind, u32); 7],
+    weights: [(Kind, u32); 8],
     /// How much more time there is between one thing and the next than where all is in a hurry.
     pub(crate) pace: Time,
 }
@@ -64,8 +67,17 @@ pub(crate) struct Tendency {
 impl Tendency {
     /// `proofs`: little else goes wrong than what makes proofs of leadership wrong.
     pub(crate) fn new(random: &mut fastrand::Rng, proofs: bool) -> Self {
-        use Kind::{Host, Link, Master, Person, Proof, Server, Zk};
-        let usual = [(Server, 20), (Master, 30), (Host, 16), (Zk, 24), (Link, 5), (Person, 5), (Proof, 8)];
+        use Kind::{Channels, Host, Link, Master, Person, Proof, Server, Zk};
+        let usual = [
+            (Server, 20),
+            (Master, 30),
+            (Host, 16),
+            (Zk, 24),
+            (Link, 5),
+            (Person, 5),
+            (Proof, 8),
+            (Channels, 8),
+        ];
         let weights = usual.map(|(kind, weight)| match (proofs, kind) {
             (true, Proof) => (kind, 50),
             (true, _) => (kind, 1),
@@ -113,6 +125,7 @@ impl World {
             }
             Kind::Person => self.meddle(),
             Kind::Proof => self.hurt_proof(),
+            Kind::Channels => self.lasting(Fault::ChannelsAway),
         }
     }
 
@@ -349,6 +362,10 @@ impl World {
             Fault::HostSuspended(host) => self.suspend_host(host),
             Fault::ZkForgetful => self.zk.forgetful = true,
             Fault::StoreFull => self.zk.full = true,
+            Fault::ChannelsAway => {
+                self.channels.away += 1;
+                self.stats().store_outages += 1;
+            }
             Fault::Slow(peer) => {
                 let most = self.between(50 * MS, 500 * MS);
                 self.wires.slow_down(peer, most);
@@ -432,6 +449,7 @@ impl World {
             Fault::HostSuspended(host) => self.resume_host(host),
             Fault::ZkForgetful => self.zk.forgetful = false,
             Fault::StoreFull => self.zk.full = false,
+            Fault::ChannelsAway => self.channels.away = self.channels.away.saturating_sub(1),
             Fault::Slow(peer) => self.wires.speed_up(peer),
             _ => {
                 for (from, to) in self.cuts(fault) {
@@ -448,6 +466,7 @@ impl World {
         self.wires = Wires::default();
         self.zk.forgetful = false;
         self.zk.full = false;
+        self.channels.away = 0;
         for host in 0..self.hosts.len() {
             while self.is_suspended(host) {
                 self.resume_host(host);

@@ -40,6 +40,8 @@ impl World {
             if masters > 0 || !alive.is_empty() {
                 faults.push(format!("the cluster has ended, but {masters} masters and {alive:?} run"));
             }
+            // A cluster that ended while their store was away leaves them to the next one.
+            faults.extend(self.ghosts(|at| !self.is_on_record(at)));
             return faults;
         }
         let Some((_, lock)) = self.zk.tree().leader() else {
@@ -51,8 +53,14 @@ impl World {
             faults.push("the leader does not know that it leads".into());
             return faults;
         };
+        let listing = machine.listing(self.clock(self.masters[leader].host));
+        let outstanding = listing.channels.map(|channels| channels.purges).unwrap_or_default();
+        if !outstanding.is_empty() {
+            faults.push(format!("still to be purged: {outstanding:?}"));
+        }
+        faults.extend(self.ghosts(|_| true));
         let mut up: Vec<(String, Incarnation)> = Vec::new();
-        let rows = machine.listing(self.clock(self.masters[leader].host)).servers;
+        let rows = listing.servers;
         for (id, want) in &self.checker.wants {
             if *want != Want::Unsure && rows.iter().all(|row| row.id != *id) {
                 faults.push(format!("{id} is lost, want {want:?}"));

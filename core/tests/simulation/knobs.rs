@@ -41,6 +41,10 @@ pub(crate) struct Knobs {
     pub(crate) any_leader: bool,
     /// Stores are answered before anything is stored.
     pub(crate) hasty_store: bool,
+    /// A purge counts as done as soon as it is ordered.
+    pub(crate) hasty_purge: bool,
+    /// A purge takes the members of all lives.
+    pub(crate) purges_all_lives: bool,
     /// What was stopped on purpose is forgotten with the master.
     pub(crate) forgets_stops: bool,
 }

@@ -9,6 +9,7 @@
 
 extern crate alloc;
 
+mod channels;
 mod checker;
 mod faults;
 mod guards;
@@ -168,6 +169,16 @@ fn the_checker_notices_servers_that_obey_the_past() {
 #[test]
 fn the_checker_notices_what_is_acknowledged_before_it_is_stored() {
     noticed(Knobs { hasty_store: true, ..Knobs::default() }, &["work at once", "on purpose", "heal"]);
+}
+
+#[test]
+fn the_checker_notices_a_purge_that_counts_as_done_before_it_is() {
+    noticed(Knobs { hasty_purge: true, ..Knobs::default() }, &["members are left"]);
+}
+
+#[test]
+fn the_checker_notices_a_purge_that_takes_the_successors_members_too() {
+    noticed(Knobs { purges_all_lives: true, ..Knobs::default() }, &["members of a life that is not over"]);
 }
 
 #[test]

@@ -229,7 +229,9 @@ impl World {
     pub(crate) fn begin_machine(&mut self, master: usize, epoch: Epoch, mut stored: Option<ClusterState>) {
         let Some(told) = self.leadership(master) else { return };
         let there = &self.masters[master];
-        stored = stored.filter(|state| there.heard || !state.ended || self.checker.ends);
+        if let Some(state) = &mut stored {
+            state.ended &= there.heard || self.checker.ends;
+        }
         if self.knobs.forgets_stops
             && let Some(state) = &mut stored
         {
@@ -239,11 +241,16 @@ impl World {
         def.timing.start_timeout = Duration::from_secs(20);
         def.secret = Secret::new("of the simulation").ok();
         let setup = Setup {
-            mode: if stored.is_none() { Mode::Start } else { there.mode },
+            mode: if stored.as_ref().is_none_or(|state| state.servers.is_empty() && !state.ended) {
+                Mode::Start
+            } else {
+                there.mode
+            },
             declared: self.defs.iter().filter(|def| def.server_type != "more").cloned().collect(),
             only: None,
             allowed_cpus: CpuSet::default(),
             master: def,
+            purges: true,
             seed: self.serial(),
         };
         let now = self.clock_of(Owner::Master(master));
@@ -302,6 +309,13 @@ impl World {
             }
             Action::Adopt { id, incarnation, process } => {
                 self.order(master, epoch, Task::Adopt { id, incarnation, process });
+            }
+            Action::Purge(frontend) => {
+                if self.knobs.hasty_purge {
+                    let life = self.masters[master].life;
+                    self.tell_master(master, life, 1, epoch, Input::Purged(frontend.clone()));
+                }
+                self.order(master, epoch, Task::Purge { frontend });
             }
             Action::Signal { process, signal } => self.order(master, epoch, Task::Signal { process, signal }),
             Action::Send { link, message } => self.say(master, epoch, link, message),

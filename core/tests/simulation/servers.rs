@@ -32,6 +32,8 @@ pub(crate) enum ServerNews {
         exit: Exit,
     },
     Terminated,
+    /// One more of its users joins channels.
+    Joins,
 }
 
 pub(crate) struct Process {
@@ -102,7 +104,7 @@ impl Process {
 }
 
 impl World {
-    fn tell_server(&mut self, pid: u32, delay: Time, news: ServerNews) {
+    pub(crate) fn tell_server(&mut self, pid: u32, delay: Time, news: ServerNews) {
         self.after(delay, Event::Server { pid, news });
     }
 
@@ -121,6 +123,7 @@ impl World {
             ServerNews::Exits { exit } => self.server_dies(pid, exit),
             ServerNews::Terminated if process.agent.is_none() => self.server_dies(pid, Exit::Signal(15)),
             ServerNews::Terminated => self.leave(pid),
+            ServerNews::Joins => self.join(pid),
         }
     }
 
@@ -282,6 +285,10 @@ impl World {
         self.note(|| format!("{id} {incarnation} pid {pid} starts"));
         self.stats().starts += 1;
         self.check_alone(&id);
+        self.check_not_over(&id, incarnation);
+        if self.defs.iter().any(|def| def.id == id && def.frontend) {
+            self.tell_server(pid, MS, ServerNews::Joins);
+        }
         let delay = self.between(MS, 80 * MS);
         self.tell_server(pid, delay, ServerNews::Hears(member::Input::Phase(Phase::Up)));
     }

@@ -29,7 +29,7 @@ macro_rules! stats {
 stats! {
     simulated, events, reigns, handovers, step_downs, meddled, expiries, guards_acted, lost_answers,
     master_kills, host_failures, suspends, zk_kills, zk_elections, faults, frozen_between,
-    launches, starts, adoptions, signals, duplicates, settled, done, refused, unanswered, ended,
+    launches, starts, adoptions, signals, duplicates, joins, late_joins, purges, purged_members, store_outages, settled, done, refused, unanswered, ended,
 }
 
 impl Stats {
@@ -49,6 +49,10 @@ impl Stats {
                 self.zk_elections,
                 self.frozen_between,
                 self.duplicates,
+                self.joins,
+                self.purges,
+                self.purged_members,
+                self.store_outages,
                 self.refused,
                 self.unanswered,
                 self.ended,

@@ -5,6 +5,7 @@ use crate::hosts::host_number;
 use crate::masters::MasterNews;
 use crate::servers::{Process, ServerNews};
 use crate::world::{Event, MS, Owner, SECOND, World};
+use tangelo_core::channel::Frontend;
 use tangelo_core::config::{Incarnation, ServerDef};
 use tangelo_core::coordinator::{Epoch, LeadershipState};
 use tangelo_core::master::Input;
@@ -15,13 +16,16 @@ pub(crate) enum Task {
     Launch { def: Box<ServerDef>, incarnation: Incarnation },
     Adopt { id: String, incarnation: Incarnation, process: ProcessRef },
     Signal { process: ProcessRef, signal: Signal },
+    Purge { frontend: Frontend },
 }
 
 impl Task {
-    fn host(&self) -> usize {
+    /// The host whose processes it is about.
+    fn host(&self) -> Option<usize> {
         match self {
-            Self::Launch { def, .. } => def.host[1..].parse().unwrap(),
-            Self::Adopt { process, .. } | Self::Signal { process, .. } => host_number(process),
+            Self::Launch { def, .. } => Some(def.host[1..].parse().unwrap()),
+            Self::Adopt { process, .. } | Self::Signal { process, .. } => Some(host_number(process)),
+            Self::Purge { .. } => None,
         }
     }
 }
@@ -54,7 +58,7 @@ impl World {
         let life = self.masters[master].life;
         if !matches!(*task, Task::Adopt { .. }) && !self.may_act(master, epoch) {
             let reigns = self.standing(master).reign.as_ref().is_some_and(|reign| reign.epoch == epoch);
-            if reigns && matches!(*task, Task::Launch { .. }) {
+            if reigns && matches!(*task, Task::Launch { .. } | Task::Purge { .. }) {
                 // It may act again once the service answers.
                 self.after(50 * MS, Event::Master { master, life, news: MasterNews::Carry { epoch, task } });
             }
@@ -83,8 +87,9 @@ impl World {
 
     /// The system call, or what is sent over ssh.
     pub(crate) fn effect(&mut self, master: usize, epoch: Epoch, task: Task, late: bool) {
-        let host = task.host();
-        let local = host == self.masters[master].host;
+        let own = self.masters[master].host;
+        let host = task.host().unwrap_or(own);
+        let local = host == own;
         match task {
             Task::Launch { def, incarnation } => {
                 if !late {
@@ -100,6 +105,8 @@ impl World {
                 }
             }
             Task::Adopt { id, incarnation, process } => self.adopt(master, epoch, id, incarnation, &process),
+            // However late: it names what is over, for good.
+            Task::Purge { frontend } => self.purge(master, epoch, frontend),
             Task::Signal { process, signal } => {
                 if !late {
                     self.check_order(master, epoch, || format!("signals {process}: {signal:?}"));

@@ -1,5 +1,6 @@
 //! The world: virtual time, and what is going to happen.
 
+use crate::channels::Channels;
 use crate::checker::Checker;
 use crate::faults::{Fault, Tendency};
 use crate::guards::{Guard, GuardNews};
@@ -14,6 +15,7 @@ use crate::zk::{ConnId, Ensemble, Write, Zxid};
 use alloc::collections::BTreeMap;
 use core::mem;
 use core::time::Duration;
+use tangelo_core::channel::Frontend;
 use tangelo_core::config::ServerDef;
 use tangelo_core::coordinator::Epoch;
 
@@ -97,6 +99,10 @@ pub(crate) enum Event {
     Killed {
         pid: u32,
     },
+    /// The users of a frontend get into channels.
+    Joins {
+        frontend: Frontend,
+    },
     Beat,
     Fault,
     Heal(Fault),
@@ -127,6 +133,7 @@ pub(crate) struct World {
     pub(crate) processes: BTreeMap<u32, Process>,
     pub(crate) links: BTreeMap<u64, Link>,
     pub(crate) wires: Wires,
+    pub(crate) channels: Channels,
     pub(crate) checker: Checker,
     pub(crate) tendency: Tendency,
     pub(crate) calm: bool,
@@ -149,6 +156,7 @@ impl World {
             asleep: BTreeMap::new(),
             serial: 0,
             hash: seed,
+            channels: Channels::default(),
             checker: Checker::new(&defs),
             tendency: Tendency::new(&mut random, knobs.only_proofs),
             defs,
@@ -326,6 +334,7 @@ impl World {
             Event::RemoteSpawn { def, incarnation, by } => self.remote_spawn(&def, incarnation, by),
             Event::TellExit { pid } => self.tell_exit(pid),
             Event::Killed { pid } => self.server_dies(pid, tangelo_core::Exit::Signal(9)),
+            Event::Joins { frontend } => self.joins(frontend),
             Event::Beat => self.beat(),
             Event::Fault => self.fault(),
             Event::Heal(fault) => self.heal(fault),
@@ -358,8 +367,9 @@ fn declared(random: &mut fastrand::Rng, hosts: usize) -> Vec<ServerDef> {
         let kind = if n == 0 { "gate" } else { "chat" };
         let mut def = ServerDef::new(format!("{kind}-{n}"), kind, host_name(random.usize(0..hosts)));
         def.auto_restart = n != 2;
-        def.frontend = n == 0;
-        def.client_port = (n == 0).then_some(3010);
+        // One of them comes back by itself, one does not.
+        def.frontend = n == 0 || n == 2;
+        def.client_port = def.frontend.then_some(3010 + n);
         def.stop_timeout = Duration::from_secs(2);
         // So many that none ends as failed: that the loop is bounded has a test of its own.
         def.restart.max_restarts = 10_000;

@@ -4,6 +4,7 @@
 mod deadline;
 mod ending;
 mod lifecycle;
+mod purges;
 mod registration;
 mod requests;
 mod store;
@@ -50,7 +51,8 @@ fn frontend(id: &str) -> ServerDef {
 
 fn setup(mode: Mode, declared: Vec<ServerDef>) -> Setup {
     let master = MasterDef::new("master", "127.0.0.1", 3005);
-    Setup { mode, declared, only: None, allowed_cpus: CpuSet::default(), master, seed: 1 }
+    let (only, allowed_cpus) = (None, CpuSet::default());
+    Setup { mode, declared, only, allowed_cpus, master, purges: false, seed: 1 }
 }
 
 fn process(pid: u64) -> ProcessRef {
