@@ -172,13 +172,12 @@ impl RedisConfig {
         Self { tls: Some(tls), ..self }
     }
 
-    /// With TLS, trusts the authorities in this file (PEM) instead of the system's.
+    /// Trusts the authorities in this file (PEM) instead of the system's; implies [`tls`](Self::tls).
     ///
     /// # Errors
-    /// [`Invalid`](ErrorKind::Invalid) if TLS was not chosen; if the file cannot be read.
+    /// If it cannot be read.
     pub fn authorities_file(mut self, path: impl AsRef<Path>) -> Result<Self> {
-        let message = "the configuration of Redis: authorities are for TLS, which is not chosen";
-        let tls = self.tls.take().ok_or_else(|| Error::new(ErrorKind::Invalid, message))?;
+        let tls = self.tls.take().unwrap_or_default();
         Ok(self.tls(tls.authorities_file(path)?))
     }
 

@@ -1,12 +1,13 @@
 //! What the application does with global channels: what a puppet is ordered, and who hears what.
 
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use core::fmt::Display;
 use core::time::Duration;
 use futures_lite::future;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use tangelo::core::Instant;
 use tangelo::core::channel::{PushError, PushMessage, PushOptions, PushReport, PushSink};
 use tangelo::{App, Result};
