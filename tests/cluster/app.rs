@@ -4,7 +4,6 @@
 //! - `"components"`: how many components it has; each notes its turns;
 //! - `"dies"`: `in-main`, `at-start`, `fails-start`, `once-up` or `blocked-start`, as long as the file `healed` is not there;
 //! - `"puppet"`: it does what it finds in the file `<id>.do`, and writes the answer to `<id>.done`.
-//! - `"holds"`: see [`rooms::app`].
 
 use crate::rooms;
 use async_trait::async_trait;

@@ -12,8 +12,6 @@ use tangelo::core::Instant;
 use tangelo::core::channel::{PushError, PushMessage, PushOptions, PushReport, PushSink};
 use tangelo::{App, Result};
 
-/// While this file is there, new lives of servers with `"holds"` do not get to their channels.
-pub(super) const HOLD: &str = "hold";
 /// Ends a churn.
 pub(super) const ENOUGH: &str = "enough";
 /// How far a churn has come: how many joins were acknowledged, and how many pushes sent.
@@ -25,13 +23,6 @@ pub(crate) fn configure(app: &App) {
     if app.server().frontend {
         let ears = Ears::default();
         app.set(ears.clone()).push_sink(ears);
-    }
-    if app.extra("holds").is_some() {
-        app.before_start(|app| async move {
-            while app.dir().join(HOLD).exists() {
-                app.sleep(SOON).await;
-            }
-        });
     }
 }
 

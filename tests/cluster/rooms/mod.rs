@@ -22,7 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 fn prepared(config: &Value) -> Cluster {
     let cluster = Cluster::new(json!({
         "connector": [
-            {"id": "c-1", "frontend": true, "puppet": true, "auto-restart": true, "holds": true},
+            {"id": "c-1", "frontend": true, "puppet": true, "auto-restart": true},
             {"id": "c-2", "frontend": true, "puppet": true},
         ],
         "chat": [{"id": "chat-1", "puppet": true}],

@@ -1,6 +1,8 @@
 //! The same tests on every store that this build has.
 
 mod faults;
+#[cfg(feature = "channel-redis")]
+mod outages;
 mod sharing;
 mod stores;
 
@@ -8,7 +10,7 @@ use super::{app, prepared};
 use crate::support::{Cluster, wait_until};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
-use stores::{Server, Store};
+use stores::Store;
 
 /// The trials of functions that take a store, under the name of that store.
 macro_rules! on {
@@ -23,17 +25,37 @@ macro_rules! on {
     };
 }
 
+/// What holds on every store.
+macro_rules! every_test {
+    ($store:ident) => {
+        on![$store:
+            sharing::users_at_different_connectors_share_a_channel,
+            sharing::a_server_that_stops_takes_its_users_along,
+            faults::a_killed_connector_leaves_no_ghost_and_a_push_names_whom_it_missed,
+        ]
+    };
+}
+
+/// What holds on a store that is a server.
+macro_rules! every_outage {
+    ($store:ident) => {
+        on![$store:
+            outages::a_store_killed_in_the_middle_loses_no_acknowledged_member_and_pushes_go_on,
+            outages::a_cluster_starts_while_the_store_is_away_and_works_once_it_is_there,
+        ]
+    };
+}
+
 pub(super) fn trials() -> Vec<Trial> {
-    let mut trials = Vec::new();
-    #[cfg(feature = "channel-redis")]
-    trials.extend(on![redis:
-        sharing::users_at_different_connectors_share_a_channel,
-        sharing::a_server_that_stops_takes_its_users_along,
-        faults::a_killed_connector_leaves_no_ghost_and_a_push_names_whom_it_missed,
-        faults::a_store_killed_in_the_middle_loses_no_acknowledged_member_and_pushes_go_on,
-        faults::a_cluster_starts_while_the_store_is_away_and_works_once_it_is_there,
-    ]);
-    trials
+    let groups: &[fn() -> Vec<Trial>] = &[
+        #[cfg(feature = "channel-redis")]
+        || every_test!(redis),
+        #[cfg(feature = "channel-redis")]
+        || every_outage!(redis),
+        #[cfg(feature = "channel-sqlite")]
+        || every_test!(sqlite),
+    ];
+    groups.iter().flat_map(|group| group()).collect()
 }
 
 /// The same, up, with servers that know each other.

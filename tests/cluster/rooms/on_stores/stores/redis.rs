@@ -1,28 +1,13 @@
-//! The stores that the tests run on, each a real one with data of its own.
+//! Redis, which is asked for its keys.
 
+use super::super::outages::Server;
+use super::Store;
 use crate::support::DEADLINE;
 use serde_json::{Value, json};
 use tangelo_services::redis::{Options, Redis};
 
-/// A store of global channels.
-pub(super) trait Store {
-    /// What globalChannel.json says of it.
-    fn config(&self) -> Value;
-
-    /// Who is in a channel, as the store itself says: `server user`, sorted.
-    fn members(&self, channel: &str) -> Vec<String>;
-}
-
-/// A store that is a server, which loses nothing that it has acknowledged.
-pub(super) trait Server: Store {
-    /// Kills it (SIGKILL).
-    fn kill(&self);
-
-    /// Starts it again with its data, and waits until it answers.
-    fn start_again(&self);
-}
-
-pub(super) fn redis() -> Redis {
+/// One server, which writes every change to its disk before it answers.
+pub(crate) fn redis() -> Redis {
     Redis::start(&Options::durable()).expect("a Redis")
 }
 
