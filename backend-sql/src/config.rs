@@ -112,6 +112,15 @@ impl SqlConfig {
         url::parse(url)
     }
 
+    /// Where a relative path of SQLite's file counts from. Default: this process's directory.
+    #[must_use]
+    pub fn relative_to(mut self, dir: impl AsRef<Path>) -> Self {
+        if let Database::Sqlite(path) = &mut self.at {
+            *path = dir.as_ref().join(&*path);
+        }
+        self
+    }
+
     /// The name of the database on a server. Default: the server's own choice, which is that of the user.
     #[must_use]
     pub fn database(self, name: impl Into<String>) -> Self {

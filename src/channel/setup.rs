@@ -110,6 +110,12 @@ pub(crate) fn manager(app: &App, config: &GlobalChannelConfig) -> Result<Arc<dyn
         }
         #[cfg(feature = "channel-redis")]
         ChannelStore::Redis => return super::stores::redis::manager(app, config),
+        #[cfg(feature = "channel-postgres")]
+        ChannelStore::Postgres => return super::stores::sql::manager(app, config),
+        #[cfg(feature = "channel-mysql")]
+        ChannelStore::MySql => return super::stores::sql::manager(app, config),
+        #[cfg(feature = "channel-sqlite")]
+        ChannelStore::Sqlite => return super::stores::sql::manager(app, config),
         store => format!("channel-{store}"),
     };
     Err(Error::new(
@@ -185,9 +191,9 @@ mod tests {
         let app = App::for_tests();
         let all = [
             (ChannelStore::Redis, cfg!(feature = "channel-redis")),
-            (ChannelStore::Postgres, false),
-            (ChannelStore::MySql, false),
-            (ChannelStore::Sqlite, false),
+            (ChannelStore::Postgres, cfg!(feature = "channel-postgres")),
+            (ChannelStore::MySql, cfg!(feature = "channel-mysql")),
+            (ChannelStore::Sqlite, cfg!(feature = "channel-sqlite")),
         ];
         for (store, is_here) in all {
             if is_here {

@@ -2,7 +2,12 @@
 
 pub(crate) mod app;
 mod mistakes;
-#[cfg(feature = "channel-redis")]
+#[cfg(any(
+    feature = "channel-redis",
+    feature = "channel-postgres",
+    feature = "channel-mysql",
+    feature = "channel-sqlite"
+))]
 mod on_stores;
 
 use crate::support::Cluster;
@@ -12,7 +17,12 @@ use serde_json::{Value, json};
 pub(crate) fn trials() -> Vec<Trial> {
     let modules = [
         mistakes::trials(),
-        #[cfg(feature = "channel-redis")]
+        #[cfg(any(
+            feature = "channel-redis",
+            feature = "channel-postgres",
+            feature = "channel-mysql",
+            feature = "channel-sqlite"
+        ))]
         on_stores::trials(),
     ];
     modules.into_iter().flatten().collect()

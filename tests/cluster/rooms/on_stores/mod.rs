@@ -1,7 +1,7 @@
 //! The same tests on every store that this build has.
 
 mod faults;
-#[cfg(feature = "channel-redis")]
+#[cfg(any(feature = "channel-redis", feature = "channel-postgres", feature = "channel-mysql"))]
 mod outages;
 mod sharing;
 mod stores;
@@ -52,6 +52,14 @@ pub(super) fn trials() -> Vec<Trial> {
         || every_test!(redis),
         #[cfg(feature = "channel-redis")]
         || every_outage!(redis),
+        #[cfg(feature = "channel-postgres")]
+        || every_test!(postgres),
+        #[cfg(feature = "channel-postgres")]
+        || every_outage!(postgres),
+        #[cfg(feature = "channel-mysql")]
+        || every_test!(mariadb),
+        #[cfg(feature = "channel-mysql")]
+        || every_outage!(mariadb),
         #[cfg(feature = "channel-sqlite")]
         || every_test!(sqlite),
     ];

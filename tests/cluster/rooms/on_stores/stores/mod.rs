@@ -2,11 +2,15 @@
 
 #[cfg(feature = "channel-redis")]
 mod redis;
-#[cfg(feature = "channel-sqlite")]
+#[cfg(any(feature = "channel-postgres", feature = "channel-mysql", feature = "channel-sqlite"))]
 mod sql;
 
 #[cfg(feature = "channel-redis")]
 pub(super) use redis::redis;
+#[cfg(feature = "channel-mysql")]
+pub(super) use sql::mariadb;
+#[cfg(feature = "channel-postgres")]
+pub(super) use sql::postgres;
 #[cfg(feature = "channel-sqlite")]
 pub(super) use sql::sqlite;
 

@@ -1,5 +1,17 @@
 //! Databases. They are asked by a manager of this process, which knows only what is in them.
 
+#[cfg(any(feature = "channel-postgres", feature = "channel-mysql"))]
+mod servers;
+#[cfg(feature = "channel-sqlite")]
+mod sqlite;
+
+#[cfg(feature = "channel-mysql")]
+pub(crate) use servers::mariadb;
+#[cfg(feature = "channel-postgres")]
+pub(crate) use servers::postgres;
+#[cfg(feature = "channel-sqlite")]
+pub(crate) use sqlite::sqlite;
+
 use super::Store;
 use alloc::sync::Arc;
 use futures_lite::StreamExt;
@@ -7,29 +19,20 @@ use serde_json::{Value, json};
 use tangelo::core::channel::ChannelManager;
 use tangelo::core::runtime::Runtime;
 use tangelo_sql::{SqlChannelManager, SqlConfig};
-use tempfile::TempDir;
 
-/// A database, with whatever keeps it there.
-pub(crate) struct Sql<K> {
-    url: String,
-    /// Its server, or the directory of its file.
-    _keeper: K,
+/// What keeps a database.
+pub(crate) trait Keeper {
+    fn url(&self) -> String;
 }
 
-/// A file.
-pub(crate) fn sqlite() -> Sql<TempDir> {
-    let dir = TempDir::with_prefix("tangelo-rooms-").expect("a temporary directory");
-    Sql { url: format!("sqlite://{}", dir.path().join("rooms.db").display()), _keeper: dir }
-}
-
-impl<K> Store for Sql<K> {
+impl<K: Keeper> Store for K {
     fn config(&self) -> Value {
-        json!({"url": self.url, "timeout": 1000})
+        json!({"url": self.url(), "timeout": 1000})
     }
 
     fn members(&self, channel: &str) -> Vec<String> {
         let runtime = runtime();
-        let config = SqlConfig::from_url(&self.url).expect("a URL");
+        let config = SqlConfig::from_url(&self.url()).expect("a URL");
         let manager = SqlChannelManager::new(config, Arc::clone(&runtime)).expect("a manager");
         let mut members = Vec::new();
         runtime.block_on(Box::pin(async {
