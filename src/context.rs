@@ -11,7 +11,7 @@ use tangelo_core::config::{Incarnation, ServerDef};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{Error, Result};
 
-/// The runtime, the directory, and how the leader is elected.
+/// The runtime, the directory, how the leader is elected, and the application.
 pub(crate) struct Context {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) dir: PathBuf,

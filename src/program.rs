@@ -80,8 +80,10 @@ impl Program {
                 );
             }
             let env = std::env::var("TANGELO_ENV").unwrap_or_else(|_| "development".into());
-            let started = Context::of_master(&self.dir, &env, configure)
-                .and_then(|context| Plan::new(context, &env, &Own::default())?.run(Role::START, logger()));
+            let started = Context::of_master(&self.dir, &env, configure).and_then(|context| {
+                crate::channel::check(&context.app)?;
+                Plan::new(context, &env, &Own::default())?.run(Role::START, logger())
+            });
             ended(started.map(drop))
         }
     }

@@ -17,6 +17,7 @@ mod sender;
 mod setup;
 #[cfg(test)]
 mod sinks;
+mod stores;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -26,4 +27,4 @@ pub use global::GlobalChannelService;
 pub use local::ChannelService;
 pub use memory::MemoryChannelManager;
 pub(crate) use purger::{Purger, purger};
-pub(crate) use setup::{Channels, start, stop};
+pub(crate) use setup::{Channels, check, start, stop};

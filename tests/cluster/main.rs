@@ -30,6 +30,7 @@ mod handover;
 mod hosts;
 mod logs;
 mod masters;
+mod rooms;
 mod secrets;
 mod starting;
 mod stopping;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         hosts::trials,
         logs::trials,
         masters::trials,
+        rooms::trials,
         secrets::trials,
         starting::trials,
         stopping::trials,

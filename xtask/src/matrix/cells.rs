@@ -36,7 +36,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::tests(&["test", "-p", "tangelo-services", "--no-fail-fast"]),
         ],
         needs: &[LINKER, NETWORK, REDIS, SSH, ZOOKEEPER],
-        limit_minutes: 4,
+        limit_minutes: 6,
         quick: false,
     },
     Cell {
@@ -47,7 +47,7 @@ pub(super) const CELLS: &[Cell] = &[
             first_error_has: &["runtime-tokio", "runtime-smol"],
         }],
         needs: &[LINKER],
-        limit_minutes: 3,
+        limit_minutes: 4,
         quick: true,
     },
     Cell {
@@ -58,7 +58,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::tests(&["test", "-p", "tangelo-core", "--no-default-features", "--no-fail-fast"]),
         ],
         needs: &[LINKER],
-        limit_minutes: 4,
+        limit_minutes: 5,
         quick: false,
     },
     Cell {
@@ -66,7 +66,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "the core with all features",
         steps: &[Step::tests(&["test", "-p", "tangelo-core", "--all-features", "--no-fail-fast"])],
         needs: &[LINKER],
-        limit_minutes: 4,
+        limit_minutes: 6,
         quick: true,
     },
     Cell {
@@ -74,7 +74,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "10 000 simulated clusters in which everything fails: the laws hold, and all heal",
         steps: &[Step::check(&["run", "--quiet", "-p", "xtask", "--", "sim", "--seeds", "10000"])],
         needs: &[LINKER],
-        limit_minutes: 5,
+        limit_minutes: 6,
         quick: false,
     },
     Cell {
@@ -82,7 +82,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "CPU binding",
         steps: &[Step::tests(&["test", "-p", "tangelo-affinity", "--no-fail-fast"])],
         needs: &[LINKER],
-        limit_minutes: 3,
+        limit_minutes: 4,
         quick: false,
     },
     Cell {
@@ -95,7 +95,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::Without { args: &["-p", "tangelo"], crates: &["smol", "async-io", "async-process"] },
         ],
         needs: &[LINKER, NETWORK, SSH],
-        limit_minutes: 8,
+        limit_minutes: 12,
         quick: true,
     },
     Cell {
@@ -109,7 +109,7 @@ pub(super) const CELLS: &[Cell] = &[
                 "tangelo",
                 "--no-default-features",
                 "--features",
-                "runtime-smol,affinity,cli",
+                "runtime-smol,channel-sqlite,affinity,cli",
                 "--no-fail-fast",
             ]),
             Step::some_tests(&[
@@ -119,16 +119,22 @@ pub(super) const CELLS: &[Cell] = &[
                 "--examples",
                 "--no-default-features",
                 "--features",
-                "runtime-smol,affinity,cli",
+                "runtime-smol,channel-sqlite,affinity,cli",
                 "--no-fail-fast",
             ]),
             Step::Without {
-                args: &["-p", "tangelo", "--no-default-features", "--features", "runtime-smol,affinity,cli"],
+                args: &[
+                    "-p",
+                    "tangelo",
+                    "--no-default-features",
+                    "--features",
+                    "runtime-smol,channel-sqlite,affinity,cli",
+                ],
                 crates: &["tokio"],
             },
         ],
         needs: &[LINKER, NETWORK, SSH],
-        limit_minutes: 8,
+        limit_minutes: 12,
         quick: false,
     },
     Cell {
@@ -136,7 +142,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "the coordinator on real ZooKeepers, alone and of three nodes, on tokio and on smol",
         steps: &[Step::tests(&["test", "-p", "tangelo-zookeeper", "--no-fail-fast"])],
         needs: &[LINKER, ZOOKEEPER],
-        limit_minutes: 8,
+        limit_minutes: 10,
         quick: false,
     },
     Cell {
@@ -160,7 +166,7 @@ pub(super) const CELLS: &[Cell] = &[
             },
         ],
         needs: &[LINKER, ZOOKEEPER],
-        limit_minutes: 4,
+        limit_minutes: 8,
         quick: false,
     },
     Cell {
@@ -173,7 +179,7 @@ pub(super) const CELLS: &[Cell] = &[
                 "tangelo",
                 "--no-default-features",
                 "--features",
-                "runtime-smol,affinity,cli,coordinator-zookeeper",
+                "runtime-smol,channel-sqlite,affinity,cli,coordinator-zookeeper",
                 "--test",
                 "cluster",
                 "--",
@@ -185,13 +191,100 @@ pub(super) const CELLS: &[Cell] = &[
                     "tangelo",
                     "--no-default-features",
                     "--features",
-                    "runtime-smol,affinity,cli,coordinator-zookeeper",
+                    "runtime-smol,channel-sqlite,affinity,cli,coordinator-zookeeper",
                 ],
                 crates: &["tokio"],
             },
         ],
         needs: &[LINKER, ZOOKEEPER],
-        limit_minutes: 5,
+        limit_minutes: 8,
+        quick: false,
+    },
+    Cell {
+        name: "redis",
+        what: "channels in real Redises: one server, TLS, Sentinels, a Cluster, on tokio and on smol",
+        steps: &[Step::tests(&["test", "-p", "tangelo-redis", "--no-fail-fast"])],
+        needs: &[LINKER, REDIS],
+        limit_minutes: 10,
+        quick: false,
+    },
+    Cell {
+        name: "tokio-channels",
+        what: "whole clusters with their channels in each store, on tokio; no smol in it",
+        steps: &[
+            Step::tests(&[
+                "test",
+                "-p",
+                "tangelo",
+                "--features",
+                "channel-redis,channel-postgres,channel-mysql",
+                "--test",
+                "cluster",
+                "--",
+                "rooms::",
+            ]),
+            Step::tests(&[
+                "test",
+                "-p",
+                "tangelo",
+                "--features",
+                "channel-redis,channel-postgres,channel-mysql",
+                "--lib",
+                "channel::stores",
+            ]),
+            Step::Without {
+                args: &["-p", "tangelo", "--features", "channel-redis,channel-postgres,channel-mysql"],
+                crates: &["smol", "async-io", "async-process"],
+            },
+        ],
+        needs: &[LINKER, REDIS],
+        limit_minutes: 8,
+        quick: false,
+    },
+    Cell {
+        name: "smol-channels",
+        what: "the same on smol; what Redis's client needs of tokio comes without its runtime",
+        steps: &[
+            Step::tests(&[
+                "test",
+                "-p",
+                "tangelo",
+                "--no-default-features",
+                "--features",
+                "runtime-smol,channel-sqlite,affinity,cli,channel-redis,channel-postgres,channel-mysql",
+                "--test",
+                "cluster",
+                "--",
+                "rooms::",
+            ]),
+            Step::Without {
+                args: &[
+                    "-p",
+                    "tangelo",
+                    "--no-default-features",
+                    "--features",
+                    "runtime-smol,channel-sqlite,affinity,cli,channel-redis,channel-postgres,channel-mysql",
+                ],
+                crates: &["tokio/rt", "tokio/net", "tokio/time", "mio"],
+            },
+        ],
+        needs: &[LINKER, REDIS],
+        limit_minutes: 8,
+        quick: false,
+    },
+    Cell {
+        name: "custom-channels",
+        what: "a channel manager of one's own, as a crate outside of this workspace, passes the suite",
+        steps: &[Step::tests(&[
+            "test",
+            "--manifest-path",
+            "examples/custom_channel_manager/Cargo.toml",
+            "--target-dir",
+            "target/downstream",
+            "--no-fail-fast",
+        ])],
+        needs: &[LINKER],
+        limit_minutes: 8,
         quick: false,
     },
     minimal("minimal-tokio", "tokio alone: no command line, no CPU binding", &MINIMAL_TOKIO),
@@ -201,7 +294,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "masters, guards, servers and ZooKeeper killed, frozen and cut off: the laws hold",
         steps: &[Step::check(&["run", "--quiet", "-p", "xtask", "--", "chaos", "--rounds", "20"])],
         needs: &[LINKER, NETWORK, ZOOKEEPER],
-        limit_minutes: 6,
+        limit_minutes: 8,
         quick: false,
     },
     Cell {
@@ -217,7 +310,7 @@ pub(super) const CELLS: &[Cell] = &[
             "warnings",
         ])],
         needs: &[CLIPPY, LINKER],
-        limit_minutes: 7,
+        limit_minutes: 10,
         quick: true,
     },
     Cell {
@@ -228,14 +321,14 @@ pub(super) const CELLS: &[Cell] = &[
             env: &[("RUSTDOCFLAGS", "-D warnings")],
         }],
         needs: &[LINKER],
-        limit_minutes: 4,
+        limit_minutes: 6,
         quick: false,
     },
 ];
 
 /// A build without warnings, and the library's own tests.
 const fn minimal(name: &'static str, what: &'static str, steps: &'static [Step]) -> Cell {
-    Cell { name, what, steps, needs: &[CLIPPY, LINKER], limit_minutes: 3, quick: false }
+    Cell { name, what, steps, needs: &[CLIPPY, LINKER], limit_minutes: 5, quick: false }
 }
 
 const MINIMAL_TOKIO: [Step; 2] = [
