@@ -10,10 +10,12 @@ use std::sync::OnceLock;
 use tangelo_core::channel::Frontend;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{ChannelManager, Result};
-use tracing::warn;
+use tracing::{info, warn};
 
 /// How long a master that leaves waits for the store: nothing of the leader's is owed there.
 const LEAVE: Duration = Duration::from_secs(1);
+/// How long the start of a cluster may wait for a clean store.
+const CLEAN: Duration = Duration::from_secs(60);
 
 /// Purges the members of frontends that are over. The store is not touched before the first purge,
 /// so a master that only stands by has no connection to it.
@@ -22,6 +24,8 @@ pub(crate) struct Purger {
     runtime: Arc<dyn Runtime>,
     manager: Arc<dyn ChannelManager>,
     patience: Duration,
+    /// `cleanOnStartUp`.
+    cleans: bool,
     ready: OnceLock<Arc<Ready>>,
 }
 
@@ -37,6 +41,7 @@ pub(crate) fn purger(app: &App) -> Result<Option<Purger>> {
         runtime: Arc::clone(app.runtime()),
         manager,
         patience: config.timeout,
+        cleans: config.clean_on_start_up,
         ready: OnceLock::new(),
     };
     Ok(Some(purger).filter(|purger| purger.manager.capability().shared))
@@ -51,11 +56,27 @@ impl Purger {
     /// # Cancel safety
     /// As [`ChannelManager::purge_server`].
     pub(crate) async fn purge(&self, frontend: &Frontend) -> Result<()> {
-        let (runtime, manager) = (&self.runtime, &self.manager);
-        let ready = self
-            .ready
-            .get_or_init(|| Ready::new(Arc::clone(runtime), Arc::clone(manager), None, self.patience));
-        ready.get().await?.purge_server(frontend).await
+        self.ready().get().await?.purge_server(frontend).await
+    }
+
+    /// Removes what an earlier cluster has left, if that is configured: for a cluster of which nothing runs.
+    pub(crate) async fn clean_on_start_up(&self) {
+        if !self.cleans {
+            return;
+        }
+        let cleaned = async { self.ready().get().await?.clean().await };
+        let error = match timeout(&self.runtime, CLEAN, cleaned).await {
+            Ok(Ok(())) => return info!("the store of global channels is clean"),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("it takes longer than {} s", CLEAN.as_secs()),
+        };
+        warn!(%error, "cleanOnStartUp: the store of global channels is not clean: it may have members of an earlier cluster");
+    }
+
+    fn ready(&self) -> &Ready {
+        self.ready.get_or_init(|| {
+            Ready::new(Arc::clone(&self.runtime), Arc::clone(&self.manager), None, self.patience)
+        })
     }
 
     /// Lets go of the store, before the process ends.

@@ -6,7 +6,7 @@ use super::process::Master;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use futures_lite::future;
-use tangelo_core::master::ClusterState;
+use tangelo_core::master::{ClusterState, Mode};
 use tangelo_core::{ErrorKind, Leadership, Result};
 use tracing::warn;
 
@@ -42,10 +42,16 @@ impl Master {
             future::pending::<Result<Begun>>().await
         };
         let loaded = async {
-            Ok(match self.load(leadership).await? {
-                Some(state) => Begun::Loaded(state, VecDeque::new()),
-                None => Begun::Over,
-            })
+            let Some(state) = self.load(leadership).await? else { return Ok(Begun::Over) };
+            let runs = state.iter().flat_map(|state| &state.servers).any(|server| server.process.is_some());
+            if let Some(purger) = &self.options.purger
+                && self.options.mode == Mode::Start
+                && !runs
+            {
+                // Before anybody joins. What cannot be cleaned now keeps no cluster from starting.
+                purger.clean_on_start_up().await;
+            }
+            Ok(Begun::Loaded(state, VecDeque::new()))
         };
         Ok(match future::or(loaded, interrupted).await? {
             Begun::Loaded(state, _) => Begun::Loaded(state, waiting),

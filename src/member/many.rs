@@ -83,16 +83,10 @@ async fn record(coordinator: &dyn Coordinator, config: &ClusterConfig) -> Result
 fn running(def: &ServerDef) -> Result<ServerRecord> {
     let process = local::process_ref(&def.host).map_err(|e| Error::io("find out who this process is", e))?;
     Ok(ServerRecord {
-        def: def.clone(),
-        cpus: None,
-        added: false,
-        stopped: false,
-        failed: None,
-        due: false,
         incarnation: INCARNATION,
         reserved: INCARNATION,
         process: Some(process),
         up: true,
-        restarts: 0,
+        ..ServerRecord::new(def.clone())
     })
 }

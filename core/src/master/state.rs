@@ -82,7 +82,8 @@ pub struct ServerRecord {
 
 impl ServerRecord {
     /// A server that was never launched.
-    pub(super) const fn new(def: ServerDef) -> Self {
+    #[must_use]
+    pub const fn new(def: ServerDef) -> Self {
         let fronted = def.frontend;
         Self {
             def,
