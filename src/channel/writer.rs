@@ -136,13 +136,14 @@ impl Shared {
     async fn work(self: Arc<Self>, channel: String) {
         loop {
             let Some(batch) = self.queues.lock().next(&channel) else { return };
-            let outcome = self.carry_out(&channel, &batch).await;
+            let mut outcome = self.carry_out(&channel, &batch).await;
             if let Err(error) = &outcome
                 && error.kind() == ErrorKind::StaleIncarnation
                 && !self.over.load(Ordering::Relaxed)
             {
                 error!(%error, "this server was declared dead: its users are in no global channels any more");
                 self.end();
+                outcome = Err(self.stale());
             }
             batch.answer(&outcome);
         }
@@ -295,8 +296,10 @@ impl Shared {
 
     fn stale(&self) -> Error {
         let Frontend { sid, incarnation } = &self.frontend;
-        let message =
-            format!("life {incarnation} of {sid} is over: its users are in no global channels any more");
+        let message = format!(
+            "life {incarnation} of {sid} is over for the store of global channels, so its users are in none: restart \
+             it; if the cluster's own state was lost, start the cluster once with \"cleanOnStartUp\": true"
+        );
         Error::new(ErrorKind::StaleIncarnation, message)
     }
 }

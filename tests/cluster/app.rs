@@ -19,7 +19,7 @@ use tangelo::{
 /// Set in the processes that are the application and not the tests.
 pub(crate) const VARIABLE: &str = "TANGELO_TEST_APPLICATION";
 
-/// The file whose presence configures global channels, in code, for the masters too.
+/// The file whose presence configures global channels, in code, for the masters too; `clean` in it: `cleanOnStartUp`.
 pub(crate) const CHANNELS: &str = "config/channels";
 
 /// The file with the servers' notes.
@@ -82,6 +82,7 @@ fn channels(app: &App) {
     app.set(GlobalChannelConfig {
         channel_manager: ChannelStore::custom(FileChannelManager::new),
         timeout: Duration::from_millis(500),
+        clean_on_start_up: fs::read_to_string(app.dir().join(CHANNELS)).is_ok_and(|text| text == "clean"),
         ..GlobalChannelConfig::default()
     });
 }

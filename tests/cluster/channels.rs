@@ -15,6 +15,7 @@ trials![
     a_late_purge_spares_the_members_of_the_next_life,
     a_cluster_that_is_started_again_goes_on_with_its_frontends_lives,
     what_an_ended_cluster_could_not_purge_the_next_one_does_though_the_frontend_is_gone,
+    a_cluster_that_has_forgotten_its_frontends_lives_says_so_and_a_clean_start_helps,
     without_global_channels_nothing_is_said_of_them,
 ];
 
@@ -184,6 +185,30 @@ fn what_an_ended_cluster_could_not_purge_the_next_one_does_though_the_frontend_i
     cluster.wait_for("it is done", |list| purges(list).is_empty());
     assert_eq!(cluster.members("gate-1"), "");
     assert!(cluster.list().servers.iter().all(|server| server.id != "gate-1"));
+    cluster.end();
+}
+
+fn a_cluster_that_has_forgotten_its_frontends_lives_says_so_and_a_clean_start_helps() {
+    let cluster = cluster(servers());
+    let forget = || {
+        cluster.end();
+        // The cluster's own state is lost, the store is not.
+        fs::rename(cluster.dir().join(STORE), cluster.dir().join(ASIDE)).expect("the store");
+        fs::remove_dir_all(cluster.dir().join("run")).expect("the state");
+        fs::create_dir(cluster.dir().join("run")).expect("a directory");
+        fs::rename(cluster.dir().join(ASIDE), cluster.dir().join(STORE)).expect("the store");
+    };
+    cluster.start();
+    cluster.join("gate-1", "anna");
+    forget();
+    cluster.start();
+    let refused = cluster.order("gate-1", "join room ben");
+    assert!(refused.starts_with("StaleIncarnation") && refused.contains("cleanOnStartUp"), "{refused}");
+    forget();
+    cluster.write(CHANNELS, "clean");
+    cluster.start();
+    cluster.join("gate-1", "ben");
+    assert_eq!(cluster.members("gate-1"), "ben");
     cluster.end();
 }
 
