@@ -4,7 +4,7 @@ use crate::config::Settings;
 use crate::session::Sessions;
 use crate::sync::Mutex;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use tangelo_core::Instant;
 use tangelo_core::coordinator::Epoch;
@@ -23,13 +23,15 @@ pub(crate) struct Context {
     pub(crate) sessions: Sessions,
     pub(crate) complaints: Complaints,
     highest: AtomicU64,
+    belongs: AtomicBool,
 }
 
 impl Context {
     pub(crate) fn new(runtime: Arc<dyn Runtime>, settings: Settings) -> Self {
         let settings = Arc::new(settings);
         let sessions = Sessions::new(Arc::clone(&runtime), Arc::clone(&settings));
-        Self { runtime, settings, sessions, complaints: Complaints::default(), highest: AtomicU64::new(0) }
+        let (highest, belongs) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { runtime, settings, sessions, complaints: Complaints::default(), highest, belongs }
     }
 
     /// Remembers a reign that this process has heard of.
@@ -40,6 +42,16 @@ impl Context {
     /// The highest reign that this process has heard of.
     pub(crate) fn highest(&self) -> Epoch {
         Epoch(self.highest.load(Ordering::Acquire))
+    }
+
+    /// This process has led, or followed somebody who does.
+    pub(crate) fn belong(&self) {
+        self.belongs.store(true, Ordering::Release);
+    }
+
+    /// Whether it ever has. Then its configuration was right, and what is wrong now somebody may put right again.
+    pub(crate) fn belongs(&self) -> bool {
+        self.belongs.load(Ordering::Acquire)
     }
 
     /// Ends after `limit`.

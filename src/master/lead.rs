@@ -113,7 +113,11 @@ impl Master {
         };
         reign.act(actions);
         waiting.into_iter().for_each(|event| reign.take(event));
-        let end = reign.turn().await;
+        let end = match reign.turn().await {
+            // Asked to go, it goes: to be a standby is not what was asked for.
+            ReignEnd::SteppedDown if reign.interrupts > 0 => ReignEnd::Left,
+            end => end,
+        };
         if let Some(handing_over) = reign.handing_over.take() {
             handing_over.ended().await;
         }

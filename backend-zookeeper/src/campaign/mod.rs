@@ -97,7 +97,7 @@ impl Campaign {
         let outcome = loop {
             match self.attempt().await {
                 Ok(outcome) => break outcome.map(Ok),
-                Err(error) if is_hopeless(&error) => break Some(Err(error)),
+                Err(error) if is_hopeless(&error) && !self.context.belongs() => break Some(Err(error)),
                 Err(error) => {
                     // Something may be missing that was there before.
                     self.prepared = None;
@@ -200,7 +200,10 @@ impl Campaign {
     ) -> Result<Step> {
         since.note(&decision, &view.published);
         match decision {
-            Decision::Follow => Ok(Step::Wait(Wait::Change)),
+            Decision::Follow => {
+                self.context.belong();
+                Ok(Step::Wait(Wait::Change))
+            }
             Decision::Won(epoch) => self.take_up(session, view, name, epoch).await.map(Step::Won),
             Decision::Next(rank) => {
                 let turn = since.vacant + COURTESY * u32::try_from(rank).unwrap_or(u32::MAX);

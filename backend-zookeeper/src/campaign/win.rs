@@ -82,6 +82,7 @@ impl Campaign {
         sent: Instant,
     ) -> Reign {
         self.context.saw(epoch);
+        self.context.belong();
         Reign::begin(Mandate {
             context: Arc::clone(&self.context),
             guard: Arc::clone(&self.guard),

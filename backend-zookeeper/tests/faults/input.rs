@@ -19,6 +19,7 @@ on_both_runtimes!(
     another_applications_node_is_refused_at_the_start,
     a_leader_publishes_itself_again_over_what_somebody_writes,
     a_leader_whose_address_is_overwritten_is_not_replaced,
+    a_path_that_is_deleted_under_masters_is_waited_for,
     wrong_settings_are_refused,
 );
 
@@ -182,6 +183,30 @@ async fn a_leader_whose_address_is_overwritten_is_not_replaced(runtime: Arc<dyn 
     leader.resign().await.unwrap();
     operator.publish(b"").await;
     within(&runtime, "the standby", standby).await.unwrap();
+}
+
+async fn a_path_that_is_deleted_under_masters_is_waited_for(runtime: Arc<dyn Runtime>) {
+    let world = World::shared(&runtime);
+    let operator = world.operator().await;
+    operator.make().await;
+    let coordinators = [world.coordinator_with(strict(&world)), world.coordinator_with(strict(&world))];
+    let leader = world.lead(&coordinators[0], "leader").await;
+    let mut standby = world.standby_on(&coordinators[1], "standby", 0).await;
+    operator.delete_all().await;
+    within(&runtime, "the loss", leader.changed(LeadershipState::Leading)).await;
+    // Both stand again, as masters do; the one that gave up would leave servers without any.
+    let mut again = campaign(&coordinators[0], "again", 0);
+    let ended = future::or(standby.as_mut(), again.as_mut());
+    for_a_while(&runtime, Duration::from_millis(1500), "one has given up", ended).await;
+    // Somebody else's garbage is no reason either.
+    operator.make().await;
+    operator.publish(b"garbage").await;
+    let ended = future::or(standby.as_mut(), again.as_mut());
+    for_a_while(&runtime, Duration::from_secs(4), "one has given up", ended).await;
+    operator.publish(b"").await;
+    let ended = future::or(standby.as_mut(), again.as_mut());
+    let next = within(&runtime, "a leader", ended).await.unwrap();
+    assert!(next.epoch() > leader.epoch());
 }
 
 async fn wrong_settings_are_refused(runtime: Arc<dyn Runtime>) {

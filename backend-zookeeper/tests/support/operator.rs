@@ -60,6 +60,17 @@ impl Operator {
         self.client.delete(&self.below(&format!("lock/{lock}")), None).await.unwrap();
     }
 
+    /// Deletes `<path>` with all that is in it.
+    pub(crate) async fn delete_all(&self) {
+        for name in self.locks().await {
+            self.client.delete(&self.below(&format!("lock/{name}")), None).await.unwrap();
+        }
+        for name in self.client.list_children(&self.path).await.unwrap() {
+            self.client.delete(&self.below(&name), None).await.unwrap();
+        }
+        self.client.delete(&self.path, None).await.unwrap();
+    }
+
     pub(crate) async fn acl(&self, name: &str) -> Vec<Acl> {
         let path = if name.is_empty() { self.path.clone() } else { self.below(name) };
         self.client.get_acl(&path).await.unwrap().0

@@ -40,12 +40,17 @@ pub(super) fn trials() -> Vec<Trial> {
             pomelo_server_restarted_after_a_failover_finds_the_new_leader,
         ),
     ];
-    let own: [(&str, usize, OnEnsemble); 4] = [
+    let own: [(&str, usize, OnEnsemble); 5] = [
         ("zookeeper_restarted_nothing_changes", 1, zookeeper_restarted_nothing_changes),
         (
             "zookeeper_away_past_every_session_servers_serve_on",
             1,
             zookeeper_away_past_every_session_servers_serve_on,
+        ),
+        (
+            "a_leader_told_to_stop_while_zookeeper_is_away_goes",
+            1,
+            a_leader_told_to_stop_while_zookeeper_is_away_goes,
         ),
         (
             "a_standby_that_cannot_see_the_leader_for_a_while_stays_linked_to_it",
@@ -202,6 +207,22 @@ fn a_standby_that_cannot_see_the_leader_for_a_while_stays_linked_to_it(ensemble:
     // Its link was never given up, and nobody was told twice that it stands by.
     assert_eq!(leader.err().matches("a standby has linked").count(), 1, "{}", leader.err());
     assert_eq!(standby.out().matches("standby: ").count(), 1, "{}", standby.out());
+    cluster.end();
+}
+
+fn a_leader_told_to_stop_while_zookeeper_is_away_goes(ensemble: &Ensemble) {
+    let cluster = Cluster::new(servers());
+    let leader = cluster.start();
+    let before = cluster.list();
+    ensemble.freeze(0).expect("a freeze");
+    // The cluster's end cannot be stored, so its servers live on.
+    signal(leader.pid(), Signal::TERM);
+    let ended = leader.end_within(SESSION * 2 + BUSY);
+    assert!(ended.code == Some(0) && ended.out.contains("this master has left"), "{ended:?}");
+    assert!(["connector-1", "chat-1", "chat-2"].iter().all(|id| is_alive(before.pid(id))));
+    ensemble.thaw(0).expect("a thaw");
+    cluster.start();
+    assert_eq!(cluster.list().lives(), before.lives());
     cluster.end();
 }
 

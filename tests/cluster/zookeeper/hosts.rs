@@ -112,7 +112,5 @@ fn a_host_that_is_lost_with_its_master_is_taken_over_and_comes_back() {
     for id in ["chat-1", "chat-2", "chat-3"] {
         assert_eq!(world.cluster.copies_of(id), 1, "{id}");
     }
-    // `stop` returns when the masters of all hosts have gone.
-    world.cluster.cli(&["stop"]).ok();
-    assert_eq!(world.cluster.processes(), [0; 0], "{:?}", world.cluster.processes());
+    world.end();
 }
