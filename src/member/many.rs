@@ -94,5 +94,7 @@ fn running(def: &ServerDef) -> Result<ServerRecord> {
         process: Some(process),
         up: true,
         restarts: 0,
+        fronted: def.frontend,
+        purged: Incarnation(0),
     })
 }
