@@ -179,7 +179,8 @@ impl App {
     }
 
     /// Channels that span the cluster. They are off until they are configured: by
-    /// `config/globalChannel.json`, or by `app.set(GlobalChannelConfig { … })`.
+    /// `config/globalChannel.json`, or by `app.set(GlobalChannelConfig { … })`, for the masters too: the
+    /// leader purges the members of frontends that have died.
     ///
     /// # Errors
     /// How to configure them, or what is wrong with the configuration;
