@@ -16,6 +16,11 @@ pub type MariaDb = Server<MariaDbFlavor>;
 #[derive(Debug)]
 pub struct MariaDbFlavor;
 
+/// A starting MariaDB removes the temporary tables of all others in the same directory.
+fn tmp(place: &Place<'_>) -> String {
+    format!("--tmpdir={}", place.dir.display())
+}
+
 impl Flavor for MariaDbFlavor {
     const PRODUCT: &'static str = "MariaDB";
     const SCHEME: &'static str = "mysql";
@@ -25,7 +30,8 @@ impl Flavor for MariaDbFlavor {
 
     fn initialize(place: &Place<'_>) -> (PathBuf, Vec<String>) {
         let data = format!("--datadir={}", place.data());
-        let args = ["--no-defaults", &data, "--auth-root-authentication-method=normal", "--skip-test-db"];
+        let tmp = tmp(place);
+        let args = ["--no-defaults", &data, &tmp, "--auth-root-authentication-method=normal", "--skip-test-db"];
         ("mariadb-install-db".into(), args.map(str::to_owned).into())
     }
 
@@ -34,6 +40,7 @@ impl Flavor for MariaDbFlavor {
         let args = [
             "--no-defaults".to_owned(),
             format!("--datadir={}", place.data()),
+            tmp(place),
             format!("--port={}", place.port),
             "--bind-address=127.0.0.1".to_owned(),
             "--skip-name-resolve".to_owned(),
