@@ -11,11 +11,12 @@ use tangelo_core::config::{Incarnation, ServerDef};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{Error, Result};
 
-/// The runtime, the directory, and how the leader is elected.
+/// The runtime, the directory, how the leader is elected, and the application.
 pub(crate) struct Context {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) dir: PathBuf,
     pub(crate) election: Box<dyn Election>,
+    pub(crate) app: App,
 }
 
 impl Context {
@@ -31,7 +32,7 @@ impl Context {
             |config| (config.master.id, config.master.host),
         );
         let def = ServerDef::new(id, "master", host);
-        Self::of(dir, env, def, Incarnation::default(), configure).map(|(context, _)| context)
+        Self::of(dir, env, def, Incarnation::default(), configure)
     }
 
     /// For the process that `def` describes, with its application.
@@ -44,13 +45,13 @@ impl Context {
         def: ServerDef,
         incarnation: Incarnation,
         configure: impl FnOnce(&App),
-    ) -> Result<(Self, App)> {
+    ) -> Result<Self> {
         let runtime = parts::runtime()?;
         let place = Place { dir: dir.clone(), env: env.into(), def, incarnation };
         let app = App::new(place, Arc::clone(&runtime));
         configure(&app);
         let election = election::configured(&app, &dir)?;
-        Ok((Self { runtime, dir, election }, app))
+        Ok(Self { runtime, dir, election, app })
     }
 
     /// Runs a task to its end.

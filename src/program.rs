@@ -80,8 +80,10 @@ impl Program {
                 );
             }
             let env = std::env::var("TANGELO_ENV").unwrap_or_else(|_| "development".into());
-            let started = Context::of_master(&self.dir, &env, configure)
-                .and_then(|context| Plan::new(context, &env, &Own::default())?.run(Role::START, logger()));
+            let started = Context::of_master(&self.dir, &env, configure).and_then(|context| {
+                crate::channel::check(&context.app)?;
+                Plan::new(context, &env, &Own::default())?.run(Role::START, logger())
+            });
             ended(started.map(drop))
         }
     }
@@ -119,13 +121,13 @@ pub(crate) fn own_file() -> Result<String> {
 /// Runs the server that a master has launched this process for.
 pub(crate) fn serve(dir: &Path, launch: Launch, configure: impl FnOnce(&App)) -> Result<Ended> {
     let dir = absolute(dir)?;
-    let (context, app) = Context::of(dir, &launch.env, launch.def.clone(), launch.incarnation, configure)?;
+    let context = Context::of(dir, &launch.env, launch.def.clone(), launch.incarnation, configure)?;
     let config = load_master(&context.dir, &launch.env)?;
     let secret = Secret::from_text(secret::find(&context.dir, &config)?.expose())?;
     let timing = launch.timing();
     context.block_on(async {
         let coordinator = context.election.coordinator(&context.runtime, Part::Observer, timing.lease)?;
-        member::run(app, launch, secret, coordinator).await
+        member::run(context.app.clone(), launch, secret, coordinator).await
     })
 }
 

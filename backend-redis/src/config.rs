@@ -1,10 +1,10 @@
 //! Where Redis is, and how it is spoken to.
 
 use crate::RedisTls;
-use crate::url;
+use crate::url::{self, Role};
 use core::fmt;
 use core::time::Duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tangelo_core::{Error, ErrorKind, Result};
 
 /// The port of Redis, unless another is given.
@@ -108,6 +108,7 @@ impl RedisConfig {
     /// | `redis-sentinel://[[user]:password@]host[:port],host[:port],…/group[/db]` | by Sentinels |
     /// | `redis-cluster://[[user]:password@]host[:port],host[:port],…` | a Cluster |
     /// | `rediss://…`, `rediss-sentinel://…`, `rediss-cluster://…` | the same by TLS |
+    /// | `valkey://…`, `valkeys://…` | one server, as `redis` and `rediss` |
     ///
     /// After a `?` may stand `prefix`, `timeout` and `connect_timeout` and `response_timeout` (milliseconds),
     /// `replicas`, `sentinel_user`, `sentinel_password`, and with TLS the files `ca`, `cert` and `key`.
@@ -116,6 +117,23 @@ impl RedisConfig {
     /// [`Invalid`](ErrorKind::Invalid), with what is wrong and without the URL, which may hold a password.
     pub fn from_url(url: &str) -> Result<Self> {
         url::parse(url)
+    }
+
+    /// The master that Sentinels know by the name of `group`; each of them has a URL, such as `redis://10.0.0.1:26379`,
+    /// and all of these are the same but for host and port.
+    ///
+    /// # Errors
+    /// As for [`from_url`](Self::from_url).
+    pub fn sentinels_from_urls<'u>(urls: impl IntoIterator<Item = &'u str>, group: &str) -> Result<Self> {
+        url::parse_all(urls, Role::Sentinels(group))
+    }
+
+    /// A Redis Cluster; some of its nodes have a URL each, all of these the same but for host and port.
+    ///
+    /// # Errors
+    /// As for [`from_url`](Self::from_url).
+    pub fn cluster_from_urls<'u>(urls: impl IntoIterator<Item = &'u str>) -> Result<Self> {
+        url::parse_all(urls, Role::Cluster)
     }
 
     /// Another one of the servers' databases. Default: 0, and a Cluster has no other.
@@ -152,6 +170,15 @@ impl RedisConfig {
     #[must_use]
     pub fn tls(self, tls: RedisTls) -> Self {
         Self { tls: Some(tls), ..self }
+    }
+
+    /// Trusts the authorities in this file (PEM) instead of the system's; implies [`tls`](Self::tls).
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn authorities_file(mut self, path: impl AsRef<Path>) -> Result<Self> {
+        let tls = self.tls.take().unwrap_or_default();
+        Ok(self.tls(tls.authorities_file(path)?))
     }
 
     /// What all keys begin with. Default: [`DEFAULT_PREFIX`], Pomelo's.

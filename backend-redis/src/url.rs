@@ -7,11 +7,53 @@ use tangelo_core::{Error, ErrorKind, Result};
 
 /// See [`RedisConfig::from_url`].
 pub(crate) fn parse(url: &str) -> Result<RedisConfig> {
+    parse_as(url, None)
+}
+
+/// What servers that have a URL each are together.
+#[derive(Clone, Copy)]
+pub(crate) enum Role<'a> {
+    /// Sentinels, which know the master by this name.
+    Sentinels(&'a str),
+    /// Nodes of a Cluster.
+    Cluster,
+}
+
+impl Role<'_> {
+    fn topology(self, nodes: Vec<Address>) -> Topology {
+        match self {
+            Self::Sentinels(group) => Topology::Sentinel { nodes, group: group.to_owned() },
+            Self::Cluster => Topology::Cluster { nodes },
+        }
+    }
+}
+
+/// One store, whose servers have a URL each. All but host and port is the same in all of them.
+pub(crate) fn parse_all<'u>(urls: impl IntoIterator<Item = &'u str>, role: Role<'_>) -> Result<RedisConfig> {
+    let mut all = urls.into_iter().map(|url| parse_as(url, Some(role))).collect::<Result<Vec<_>>>()?;
+    let mut nodes = Vec::new();
+    for config in &mut all {
+        match core::mem::replace(&mut config.topology, role.topology(Vec::new())) {
+            Topology::Sentinel { nodes: more, .. } | Topology::Cluster { nodes: more } => nodes.extend(more),
+            Topology::Single(_) | Topology::Unix(_) => {}
+        }
+    }
+    let mut config = all.pop().ok_or_else(|| invalid("there is none"))?;
+    if all.iter().any(|other| *other != config) {
+        return Err(invalid("those of one store differ in more than host and port"));
+    }
+    config.topology = role.topology(nodes);
+    config.check()?;
+    Ok(config)
+}
+
+fn parse_as(url: &str, role: Option<Role<'_>>) -> Result<RedisConfig> {
     let (scheme, rest) = url.split_once("://").ok_or_else(|| invalid("it has no scheme such as redis://"))?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (kind, secure) = match scheme {
         "redis+unix" | "unix" => (Kind::Unix, false),
-        "redis" | "rediss" => (Kind::Single, scheme == "rediss"),
+        "redis" | "valkey" => (Kind::Single, false),
+        "rediss" | "valkeys" => (Kind::Single, true),
         "redis-sentinel" | "rediss-sentinel" => (Kind::Sentinel, scheme == "rediss-sentinel"),
         "redis-cluster" | "rediss-cluster" => (Kind::Cluster, scheme == "rediss-cluster"),
         _ => {
@@ -20,9 +62,12 @@ pub(crate) fn parse(url: &str) -> Result<RedisConfig> {
             ));
         }
     };
-    let mut config = match kind {
-        Kind::Unix => RedisConfig::unix(decoded(rest)?),
-        Kind::Single | Kind::Sentinel | Kind::Cluster => network(kind, rest)?,
+    let mut config = match (kind, role) {
+        (Kind::Unix, None) => RedisConfig::unix(decoded(rest)?),
+        (Kind::Unix, Some(_)) => return Err(invalid("a Unix socket is neither a Sentinel nor of a Cluster")),
+        (_, Some(Role::Sentinels(group))) => network(Kind::Sentinel, Some(group), rest)?,
+        (_, Some(Role::Cluster)) => network(Kind::Cluster, None, rest)?,
+        (kind, None) => network(kind, None, rest)?,
     };
     if secure {
         config.tls = Some(RedisTls::default());
@@ -44,7 +89,7 @@ enum Kind {
     Cluster,
 }
 
-fn network(kind: Kind, rest: &str) -> Result<RedisConfig> {
+fn network(kind: Kind, group: Option<&str>, rest: &str) -> Result<RedisConfig> {
     // A password may hold an @, if it was written as it is.
     let (user, rest) = rest.rsplit_once('@').map_or((None, rest), |(user, rest)| (Some(user), rest));
     let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -53,8 +98,14 @@ fn network(kind: Kind, rest: &str) -> Result<RedisConfig> {
     let mut nodes = hosts.split(',').map(|host| address(host, port)).collect::<Result<Vec<_>>>()?;
     let (topology, db) = match kind {
         Kind::Sentinel => {
-            let (group, db) = path.split_once('/').unwrap_or((path, ""));
-            (Topology::Sentinel { nodes, group: decoded(group)? }, db)
+            let (group, db) = match group {
+                Some(group) => (group.to_owned(), path),
+                None => {
+                    let (group, db) = path.split_once('/').unwrap_or((path, ""));
+                    (decoded(group)?, db)
+                }
+            };
+            (Topology::Sentinel { nodes, group }, db)
         }
         Kind::Cluster => (Topology::Cluster { nodes }, path),
         Kind::Single | Kind::Unix => match (nodes.pop(), nodes.pop()) {
@@ -191,6 +242,25 @@ mod tests {
                 .timeout(Duration::from_millis(1500))
                 .replicas(1)
         );
+    }
+
+    #[test]
+    fn servers_with_a_url_each_are_one_store() {
+        let urls = ["redis://:pw@a/2", "valkey://:pw@b:7/2"];
+        let sentinels = parse_all(urls, Role::Sentinels("my/master")).expect("Sentinels");
+        let nodes = [node("a", 26379), node("b", 7)];
+        assert_eq!(sentinels, RedisConfig::sentinel(nodes, "my/master").password("pw").db(2));
+        let cluster = parse_all(["redis://a", "redis://b:7"], Role::Cluster).expect("a Cluster");
+        assert_eq!(cluster, RedisConfig::cluster([node("a", 6379), node("b", 7)]));
+        for (urls, word) in [
+            (&[][..], "none"),
+            (&["redis://:hush@a", "redis://b"], "differ"),
+            (&["redis://a/1", "redis://b/1"], "database"),
+            (&["unix:///a"], "socket"),
+        ] {
+            let error = parse_all(urls.iter().copied(), Role::Cluster).expect_err(word).to_string();
+            assert!(error.contains(word) && !error.contains("hush"), "{error}");
+        }
     }
 
     #[cfg(feature = "tls")]

@@ -1,11 +1,14 @@
-//! A chat server: rooms in memory, and who is in them from which connector.
+//! A chat server: it hands what a user says to everybody in the room, at whatever connectors they are.
 
+use core::fmt;
+use core::time::Duration;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tangelo::{App, Error, ErrorKind, Result};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tangelo::core::channel::{PushOptions, PushReport};
+use tangelo::{App, BoxError, Component, Error, ErrorKind, Result, async_trait};
 
-/// What connectors send: to `chat.join`, `chat.leave` and `chat.say`.
+/// What connectors send to `chat.say`, and what users get as `onChat`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Words {
     pub(crate) user: String,
@@ -13,78 +16,88 @@ pub(crate) struct Words {
     pub(crate) text: String,
 }
 
+/// After this the report names whoever has not answered.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What `list` shows of this server.
 #[derive(Default)]
-struct Chat {
-    /// Of each room the members: their connectors and names.
-    rooms: BTreeMap<String, BTreeSet<(String, String)>>,
+struct Tally {
+    /// How many users the last message in each room was for.
+    rooms: BTreeMap<String, u64>,
     messages: u64,
+    missed: u64,
 }
 
 pub(crate) fn configure(app: &App) {
-    let chat = Arc::new(Mutex::new(Chat::default()));
-    remote(app, &chat, "chat.join", |chat, connector, words| {
-        let members = chat.rooms.entry(words.room).or_default();
-        members.insert((connector, words.user));
-        Ok(members.len())
-    });
-    remote(app, &chat, "chat.leave", |chat, connector, words| {
-        let Some(members) = chat.rooms.get_mut(&words.room) else { return Ok(0) };
-        members.remove(&(connector, words.user));
-        let left = members.len();
-        if left == 0 {
-            chat.rooms.remove(&words.room);
-        }
-        Ok(left)
-    });
-    remote(app, &chat, "chat.say", |chat, connector, words| {
-        let members = chat.rooms.get(&words.room);
-        let listens = members.filter(|members| members.contains(&(connector, words.user.clone())));
-        let Some(listeners) = listens.map(BTreeSet::len) else {
-            let message = format!("{} is not in {}: join first", words.user, words.room);
-            return Err(Error::new(ErrorKind::NotFound, message));
-        };
-        chat.messages += 1;
-        Ok(listeners)
-    });
-    // The users of a connector that has died are gone too.
-    let (chat, own) = (Arc::clone(&chat), app.clone());
-    app.on_servers_removed(move |gone| {
-        let mut chat = lock(&chat);
-        for members in chat.rooms.values_mut() {
-            members.retain(|(connector, _)| gone.iter().all(|server| server.def.id != *connector));
-        }
-        chat.rooms.retain(|_, members| !members.is_empty());
-        report(&own, &chat);
-    });
+    app.component(Chat);
 }
 
-/// Answers calls to `route` with a number, as text.
-fn remote(
-    app: &App,
-    chat: &Arc<Mutex<Chat>>,
-    route: &str,
-    answer: impl Fn(&mut Chat, String, Words) -> Result<usize> + Send + Sync + 'static,
-) {
-    let (chat, own, answer) = (Arc::clone(chat), app.clone(), Arc::new(answer));
-    app.remote(route, move |from, body| {
-        let (chat, own, answer) = (Arc::clone(&chat), own.clone(), Arc::clone(&answer));
-        async move {
-            let words = serde_json::from_slice(&body)
-                .map_err(|error| Error::new(ErrorKind::Invalid, "expected words").with_source(error))?;
-            let mut chat = lock(&chat);
-            let number = answer(&mut chat, from, words)?;
-            report(&own, &chat);
-            Ok(number.to_string().into_bytes())
+struct Chat;
+
+#[async_trait]
+impl Component for Chat {
+    fn name(&self) -> &str {
+        "chat"
+    }
+
+    async fn start(&self, app: &App) -> Result<(), BoxError> {
+        // Here and not at the first message: what is not configured keeps the server from starting.
+        let rooms = app.global_channels()?;
+        let tally = Arc::new(Mutex::new(Tally::default()));
+        let own = app.clone();
+        app.remote("chat.say", move |_, body| {
+            let (rooms, tally, own) = (rooms.clone(), Arc::clone(&tally), own.clone());
+            async move {
+                let words: Words = serde_json::from_slice(&body)
+                    .map_err(|error| Error::new(ErrorKind::Invalid, "expected words").with_source(error))?;
+                // One message to each connector, whoever is in the room; no look into the store.
+                let options = PushOptions::new().timeout(PATIENCE);
+                let report = rooms.push("connector", "onChat", body, &words.room, &options).await?;
+                if !report.is_complete() {
+                    println!("{}: \"{}\" by {} {}", words.room, words.text, words.user, missed(&report));
+                }
+                let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+                tally.note(words.room, &report);
+                own.set_status(&tally.to_string());
+                Ok(report.delivered.to_string().into_bytes())
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Whom a message did not reach, and why: `reached 7 users, but not ann-1, dee-1 at connector-server-1 (…)`.
+fn missed(report: &PushReport) -> String {
+    let places = report.failed.iter().map(|failure| {
+        let mut users = failure.users.join(", ");
+        match failure.more {
+            Some(0) => {}
+            Some(more) => users = format!("{users} and {more} more"),
+            None => users = "nobody knows whom".into(),
         }
+        format!("{users} at {} ({})", failure.sid, failure.reason)
     });
+    let places: Vec<String> = places.collect();
+    format!("reached {} users, but not {}", report.delivered, places.join("; "))
 }
 
-/// What `list` shows.
-fn report(app: &App, chat: &Chat) {
-    let users: usize = chat.rooms.values().map(BTreeSet::len).sum();
-    app.set_status(&format!("{users} users in {} rooms, {} messages", chat.rooms.len(), chat.messages));
+impl Tally {
+    fn note(&mut self, room: String, report: &PushReport) {
+        let missed = report.unreached().count() as u64;
+        self.rooms.insert(room, report.delivered + missed);
+        self.messages += 1;
+        self.missed += missed;
+    }
 }
 
-fn lock(chat: &Mutex<Chat>) -> MutexGuard<'_, Chat> {
-    chat.lock().unwrap_or_else(PoisonError::into_inner)
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rooms, messages, missed } = self;
+        let users: u64 = rooms.values().sum();
+        write!(f, "{} rooms, {users} users, {messages} messages", rooms.len())?;
+        if *missed > 0 {
+            write!(f, ", {missed} missed")?;
+        }
+        Ok(())
+    }
 }

@@ -1,42 +1,59 @@
 //! A connector: clients are linked to it, and it talks to the chat servers for them. Bots play the clients.
 
 use crate::chat::Words;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tangelo::core::config::Incarnation;
-use tangelo::{App, BoxError, Component, Result, async_trait};
+use std::sync::Arc;
+use tangelo::core::channel::{PushError, PushMessage, PushSink};
+use tangelo::{App, BoxError, Component, Error, ErrorKind, Result, async_trait};
 
-/// Each connector's users, and the room each of them likes.
+/// Each connector's users, and the room each of them likes: rooms have users at all connectors.
 const USERS: [(&str, &str); 4] = [("ann", "lobby"), ("bob", "games"), ("cho", "music"), ("dee", "lobby")];
 
-const TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(crate) fn configure(app: &App) {
-    let bots = Bots::default();
-    let joined = Arc::clone(&bots.joined);
-    app.component(bots);
-    // Runs before a `stop` or `restart` ends this server: nobody just vanishes.
-    app.before_stop(move |app| {
-        let servers = ids(&joined);
-        async move {
-            for server in &servers {
-                for user in USERS {
-                    // A chat server that is gone already has nobody to say goodbye to.
-                    let _ = call(&app, server, "chat.leave", user, "goodbye").await;
-                }
-            }
-            println!("{}: {} users said goodbye on {} chat servers", app.id(), USERS.len(), servers.len());
+    let screens = Screens::default();
+    app.push_sink(screens.clone());
+    app.component(Bots { screens });
+    // Runs before a `stop` or `restart` ends this server: nobody just vanishes. Their memberships end by themselves.
+    app.before_stop(|app| async move {
+        let mut said = 0;
+        for turn in 0..USERS.len() {
+            said += usize::from(say(&app, turn, "goodbye").await.is_ok());
         }
+        println!("{}: {said} users have said goodbye", app.id());
     });
 }
 
-/// The chat servers where the users are, and in which life of theirs they joined.
-type Joined = Mutex<BTreeMap<String, Incarnation>>;
+/// What the users see: this prints it, and counts.
+#[derive(Debug, Clone, Default)]
+struct Screens(Arc<AtomicU64>);
 
-#[derive(Default)]
+impl PushSink for Screens {
+    fn push(
+        &self,
+        message: PushMessage<'_>,
+        users: &mut dyn Iterator<Item = &str>,
+        failed: &mut dyn FnMut(&str, PushError),
+    ) {
+        let words: Result<Words, _> = serde_json::from_slice(message.body);
+        match words {
+            Ok(Words { user, room, text }) => {
+                let users: Vec<&str> = users.collect();
+                println!("{} {user} in {room}: {text} -> {}", message.route, users.join(" "));
+                self.0.fetch_add(users.len() as u64, Ordering::Relaxed);
+            }
+            Err(error) => {
+                let reason = PushError::new(ErrorKind::Invalid, error.to_string());
+                users.for_each(|user| failed(user, reason.clone()));
+            }
+        }
+    }
+}
+
 struct Bots {
-    joined: Arc<Joined>,
+    screens: Screens,
 }
 
 #[async_trait]
@@ -46,59 +63,56 @@ impl Component for Bots {
     }
 
     async fn after_start(&self, app: &App) -> Result<(), BoxError> {
-        let (own, joined) = (app.clone(), Arc::clone(&self.joined));
-        app.spawn(async move {
-            let (mut sent, mut failed) = (0, 0);
+        let (app, screens) = (app.clone(), self.screens.clone());
+        app.clone().spawn(async move {
+            let (mut inside, mut said, mut failed) = (0, 0, 0);
             for turn in 0.. {
-                join(&own, &joined).await;
-                let servers = ids(&joined);
-                for server in servers {
-                    // To a server that is down a call fails at once.
-                    match call(&own, &server, "chat.say", USERS[turn % USERS.len()], "hello").await {
-                        Ok(_) => sent += 1,
-                        Err(_) => failed += 1,
-                    }
+                inside += enter(&app, &USERS[inside..]).await;
+                match say(&app, turn, "hello").await {
+                    Ok(()) => said += 1,
+                    // No chat server is up, or not any more.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    Err(_) => failed += 1,
                 }
-                own.set_status(&format!("{} users, {sent} messages, {failed} failed", USERS.len()));
-                own.sleep(Duration::from_secs(1)).await;
+                let heard = screens.0.load(Ordering::Relaxed);
+                app.set_status(&format!("{inside} users, said {said}, heard {heard}, {failed} failed"));
+                app.sleep(Duration::from_secs(1)).await;
             }
         });
         Ok(())
     }
 }
 
-/// Lets the users join on every chat server that has come up, or has come back without them.
-async fn join(app: &App, joined: &Joined) {
-    for server in app.servers_by_type().remove("chat").unwrap_or_default() {
-        let id = &server.def.id;
-        let known = lock(joined).get(id).copied();
-        if known == Some(server.incarnation) {
-            continue;
-        }
-        let mut rooms = Vec::new();
-        for user in USERS {
-            match call(app, id, "chat.join", user, "").await {
-                Ok(members) => rooms.push(format!("{} ({members})", user.1)),
-                // It is gone again: the next turn sees.
-                Err(error) => return println!("{} cannot join on {id}: {error}", user.0),
+/// Lets users into their rooms; how many are in. The others try again at the next turn.
+async fn enter(app: &App, users: &[(&str, &str)]) -> usize {
+    for (inside, (user, room)) in users.iter().enumerate() {
+        let user = name(app, user);
+        let entered = async { app.global_channels()?.add(room, &user, app.id()).await };
+        match entered.await {
+            Ok(()) => println!("{user} is in {room}"),
+            Err(error) => {
+                println!("{user} cannot enter {room} yet: {error}");
+                return inside;
             }
         }
-        println!("joined on {id}, life {}: {}", server.incarnation, rooms.join(", "));
-        lock(joined).insert(id.clone(), server.incarnation);
     }
+    users.len()
 }
 
-async fn call(app: &App, server: &str, route: &str, user: (&str, &str), text: &str) -> Result<String> {
-    let words = Words { user: user.0.into(), room: user.1.into(), text: text.into() };
+/// Has one user say something, through the chat servers in turn.
+async fn say(app: &App, turn: usize, text: &str) -> Result<()> {
+    let servers = app.servers_by_type().remove("chat").unwrap_or_default();
+    let Some(server) = servers.get(turn % servers.len().max(1)) else {
+        return Err(Error::new(ErrorKind::NotFound, "no chat server is up"));
+    };
+    let (user, room) = USERS[turn % USERS.len()];
+    let words = Words { user: name(app, user), room: room.into(), text: text.into() };
     let body = serde_json::to_vec(&words).unwrap_or_default();
-    let answer = app.call(server, route, body, TIMEOUT).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    app.call(&server.def.id, "chat.say", body, TIMEOUT).await.map(drop)
 }
 
-fn ids(joined: &Joined) -> Vec<String> {
-    lock(joined).keys().cloned().collect()
-}
-
-fn lock(joined: &Joined) -> MutexGuard<'_, BTreeMap<String, Incarnation>> {
-    joined.lock().unwrap_or_else(PoisonError::into_inner)
+/// `ann` of `connector-server-2` is `ann-2`.
+fn name(app: &App, user: &str) -> String {
+    let number = app.id().rsplit('-').next().unwrap_or_default();
+    format!("{user}-{number}")
 }

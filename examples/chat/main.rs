@@ -5,7 +5,8 @@
 //! cargo run --example chat -- list      # in a second terminal: who is up, and what they do
 //! ```
 //!
-//! Kill a server (`kill -9` of a PID in the list) and look again. Clients are played by bots in the connectors.
+//! Kill a server (`kill -9` of a PID in the list) and look again. Clients are played by bots in the connectors; their
+//! rooms are global channels, kept in `run/channels.db`. The README beside this file says more, and how to take another store.
 
 #![allow(clippy::std_instead_of_alloc, reason = "an application has std")]
 

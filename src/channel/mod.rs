@@ -16,6 +16,7 @@ mod sender;
 mod setup;
 #[cfg(test)]
 mod sinks;
+mod stores;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -24,4 +25,4 @@ mod writer;
 pub use global::GlobalChannelService;
 pub use local::ChannelService;
 pub use memory::MemoryChannelManager;
-pub(crate) use setup::{Channels, start, stop};
+pub(crate) use setup::{Channels, check, start, stop};

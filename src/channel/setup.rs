@@ -99,7 +99,7 @@ pub(crate) fn configured(app: &App) -> Result<Option<GlobalChannelConfig>> {
 ///
 /// # Errors
 /// [`Unsupported`](ErrorKind::Unsupported) if this build has none for that store, and which feature
-/// adds it; what a manager of the application's own says.
+/// adds it; what is wrong with its settings; what a manager of the application's own says.
 pub(crate) fn manager(app: &App, config: &GlobalChannelConfig) -> Result<Arc<dyn ChannelManager>> {
     let store = &config.channel_manager;
     let feature = match store {
@@ -108,6 +108,8 @@ pub(crate) fn manager(app: &App, config: &GlobalChannelConfig) -> Result<Arc<dyn
             let runtime = Arc::clone(app.runtime());
             return custom.make(&ManagerContext::new(runtime, config.clone(), app.dir(), app.env()));
         }
+        #[cfg(feature = "channel-redis")]
+        ChannelStore::Redis => return super::stores::redis::manager(app, config),
         store => format!("channel-{store}"),
     };
     Err(Error::new(
@@ -117,6 +119,20 @@ pub(crate) fn manager(app: &App, config: &GlobalChannelConfig) -> Result<Arc<dyn
              features in Cargo.toml, or choose another \"channelManager\" in config/globalChannel.json"
         ),
     ))
+}
+
+/// Whether the store that is configured can be used by this build, as far as that can be said before
+/// it is asked. A manager of the application's own is not made for this.
+///
+/// # Errors
+/// As for [`configured`] and [`manager`].
+pub(crate) fn check(app: &App) -> Result<()> {
+    match configured(app)? {
+        Some(config) if !matches!(config.channel_manager, ChannelStore::Custom(_)) => {
+            manager(app, &config).map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes this server answer others about channels. Called before its components start.
@@ -167,8 +183,16 @@ mod tests {
     #[test]
     fn a_store_that_is_not_in_this_build_is_named_with_its_feature() {
         let app = App::for_tests();
-        for store in [ChannelStore::Redis, ChannelStore::Postgres, ChannelStore::MySql, ChannelStore::Sqlite]
-        {
+        let all = [
+            (ChannelStore::Redis, cfg!(feature = "channel-redis")),
+            (ChannelStore::Postgres, false),
+            (ChannelStore::MySql, false),
+            (ChannelStore::Sqlite, false),
+        ];
+        for (store, is_here) in all {
+            if is_here {
+                continue;
+            }
             let config =
                 GlobalChannelConfig { channel_manager: store.clone(), ..GlobalChannelConfig::default() };
             let error = manager(&app, &config).unwrap_err();

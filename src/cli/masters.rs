@@ -2,6 +2,7 @@
 
 use super::args::{Cli, MasterArgs, StartArgs};
 use super::{background, close, foreground};
+use crate::channel;
 use crate::context::Context;
 use crate::master::{Outcome, Own, Plan, Role, logger};
 use tangelo_core::config::ClusterConfig;
@@ -9,6 +10,7 @@ use tangelo_core::{Error, ErrorKind, Result};
 
 /// `master`: a standby of its own.
 pub(super) fn master(cli: &Cli, context: Context, args: &MasterArgs) -> Result<()> {
+    channel::check(&context.app)?;
     let MasterArgs { id, host, port, priority } = args;
     let background = background::own_id();
     let id = background.as_deref().or(id.as_deref());
@@ -22,6 +24,7 @@ pub(super) fn master(cli: &Cli, context: Context, args: &MasterArgs) -> Result<(
 
 /// `start` without IDs: a cluster, or a standby of one.
 pub(super) fn start(cli: &Cli, context: Context, args: &StartArgs) -> Result<()> {
+    channel::check(&context.app)?;
     let background = background::own_id();
     let plan = Plan::new(context, &cli.env, &Own { id: background.as_deref(), ..Own::default() })?;
     let only = only(&plan.config, &plan.configured_id, args)?;

@@ -5,6 +5,7 @@
 //! - `"dies"`: `in-main`, `at-start`, `fails-start`, `once-up` or `blocked-start`, as long as the file `healed` is not there;
 //! - `"puppet"`: it does what it finds in the file `<id>.do`, and writes the answer to `<id>.done`.
 
+use crate::rooms;
 use async_trait::async_trait;
 use core::fmt::Write as _;
 use core::time::Duration;
@@ -35,6 +36,7 @@ pub(crate) fn configure(app: &App) {
     app.before_start(|app| async move { note(&app, "before-start") });
     app.after_start_all(|app| async move { note(&app, "after-start-all") });
     hooks(app);
+    rooms::app::configure(app);
     for number in 1..=app.extra("components").and_then(|count| count.as_u64()).unwrap_or(0) {
         app.component(Noting(format!("c{number}")));
     }
@@ -207,6 +209,9 @@ async fn act(app: &App, order: &str) -> String {
             app.stop();
             "stopping".into()
         }
-        _ => format!("what is {order}?"),
+        _ => match rooms::app::act(app, &words).await {
+            Some(answer) => answer,
+            None => format!("what is {order}?"),
+        },
     }
 }

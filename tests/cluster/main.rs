@@ -18,6 +18,7 @@ mod handover;
 mod hosts;
 mod logs;
 mod masters;
+mod rooms;
 mod secrets;
 mod starting;
 mod stopping;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         hosts::trials,
         logs::trials,
         masters::trials,
+        rooms::trials,
         secrets::trials,
         starting::trials,
         stopping::trials,

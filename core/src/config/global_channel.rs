@@ -54,7 +54,7 @@ pub struct GlobalChannelConfig {
     /// `tls`: encrypt the connections to `host`; a `url` says it by its scheme, such as `rediss:`. Default: false.
     pub tls: bool,
     /// `ca`: the file of the certificates (PEM) that the store's own is checked against, relative
-    /// to the application's directory. Default: those that browsers trust.
+    /// to the application's directory; implies `tls`. Default: those that browsers trust.
     pub ca: Option<String>,
     /// `sentinel`: the name that Redis Sentinels know the master by; `url` or `host` are theirs. Default: no Sentinels.
     pub sentinel: Option<String>,

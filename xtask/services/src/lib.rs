@@ -5,12 +5,17 @@
 
 extern crate alloc;
 
+mod account;
 pub mod clock;
+mod family;
+pub mod mariadb;
 pub mod netns;
 pub mod ports;
+pub mod postgres;
 mod process;
 pub mod proxy;
 pub mod redis;
 mod spawner;
+pub mod sql;
 pub mod sshd;
 pub mod zookeeper;

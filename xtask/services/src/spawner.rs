@@ -1,5 +1,6 @@
 //! One permanent thread that starts every server, so that the kernel ends them when this process dies.
 
+use crate::account::Account;
 use anyhow::{Context as _, Result, anyhow};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
@@ -21,9 +22,16 @@ static THREAD: LazyLock<Option<Sender<Job>>> = LazyLock::new(|| {
 
 /// `program` with `args`, killed when this process ends in whatever way; in a process group of its own.
 pub(crate) fn command(program: &str, args: &[String]) -> Command {
+    command_as(None, program, args)
+}
+
+/// The same, as another user.
+pub(crate) fn command_as(account: Option<Account>, program: &str, args: &[String]) -> Command {
     // If we die before the signal is armed, the shell sees a foreign parent and goes no further.
     const GUARD: &str = r#"test "$PPID" = "$0" && exec "$@""#;
     let mut command = Command::new("setpriv");
+    // The kernel forgets that signal when the user changes, so setpriv asks for it afterwards.
+    command.args(account.into_iter().flat_map(Account::words));
     command.args(["--pdeathsig", "KILL", "sh", "-c", GUARD]).arg(std::process::id().to_string());
     command.arg(program).args(args).process_group(0).stdin(Stdio::null());
     command

@@ -49,7 +49,8 @@ pub(super) enum Step {
         /// In one line.
         first_error_has: &'static [&'static str],
     },
-    /// None of `crates` is among the normal dependencies; counts as one.
+    /// None of `crates` is among the normal dependencies, nor is one with a feature that is named behind
+    /// a slash, as in `tokio/rt`; counts as one.
     Without {
         /// For `cargo tree`.
         args: &'static [&'static str],
@@ -79,7 +80,7 @@ impl Step {
         match self {
             Self::Check { args, .. } | Self::Tests { args, .. } | Self::Refused { args, .. } => args.to_vec(),
             Self::Without { args, .. } => {
-                [&["tree", "--edges", "normal", "--prefix", "none", "--format", "{p}"], *args].concat()
+                [&["tree", "--edges", "normal", "--prefix", "none", "--format", "{p} {f}"], *args].concat()
             }
         }
     }

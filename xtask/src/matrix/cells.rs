@@ -25,7 +25,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "the formatting of all crates",
         steps: &[Step::check(&["fmt", "--all", "--check", "--", "--color", "never"])],
         needs: &[RUSTFMT],
-        limit_minutes: 2,
+        limit_minutes: 1,
         quick: true,
     },
     Cell {
@@ -36,7 +36,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::tests(&["test", "-p", "tangelo-services", "--no-fail-fast"]),
         ],
         needs: &[LINKER, REDIS, ZOOKEEPER],
-        limit_minutes: 4,
+        limit_minutes: 3,
         quick: false,
     },
     Cell {
@@ -47,7 +47,7 @@ pub(super) const CELLS: &[Cell] = &[
             first_error_has: &["runtime-tokio", "runtime-smol"],
         }],
         needs: &[LINKER],
-        limit_minutes: 3,
+        limit_minutes: 2,
         quick: true,
     },
     Cell {
@@ -58,7 +58,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::tests(&["test", "-p", "tangelo-core", "--no-default-features", "--no-fail-fast"]),
         ],
         needs: &[LINKER],
-        limit_minutes: 4,
+        limit_minutes: 2,
         quick: false,
     },
     Cell {
@@ -66,7 +66,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "the core with all features",
         steps: &[Step::tests(&["test", "-p", "tangelo-core", "--all-features", "--no-fail-fast"])],
         needs: &[LINKER],
-        limit_minutes: 8,
+        limit_minutes: 5,
         quick: true,
     },
     Cell {
@@ -74,7 +74,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "CPU binding",
         steps: &[Step::tests(&["test", "-p", "tangelo-affinity", "--no-fail-fast"])],
         needs: &[LINKER],
-        limit_minutes: 3,
+        limit_minutes: 2,
         quick: false,
     },
     Cell {
@@ -87,7 +87,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::Without { args: &["-p", "tangelo"], crates: &["smol", "async-io", "async-process"] },
         ],
         needs: &[LINKER, NETWORK, SSH],
-        limit_minutes: 11,
+        limit_minutes: 10,
         quick: true,
     },
     Cell {
@@ -120,7 +120,7 @@ pub(super) const CELLS: &[Cell] = &[
             },
         ],
         needs: &[LINKER, NETWORK, SSH],
-        limit_minutes: 9,
+        limit_minutes: 8,
         quick: false,
     },
     Cell {
@@ -128,7 +128,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "the coordinator on real ZooKeepers, alone and of three nodes, on tokio and on smol",
         steps: &[Step::tests(&["test", "-p", "tangelo-zookeeper", "--no-fail-fast"])],
         needs: &[LINKER, ZOOKEEPER],
-        limit_minutes: 5,
+        limit_minutes: 4,
         quick: false,
     },
     Cell {
@@ -183,7 +183,94 @@ pub(super) const CELLS: &[Cell] = &[
             },
         ],
         needs: &[LINKER, ZOOKEEPER],
+        limit_minutes: 4,
+        quick: false,
+    },
+    Cell {
+        name: "redis",
+        what: "channels in real Redises: one server, TLS, Sentinels, a Cluster, on tokio and on smol",
+        steps: &[Step::tests(&["test", "-p", "tangelo-redis", "--no-fail-fast"])],
+        needs: &[LINKER, REDIS],
         limit_minutes: 5,
+        quick: false,
+    },
+    Cell {
+        name: "tokio-channels",
+        what: "whole clusters with their channels in each store, on tokio; no smol in it",
+        steps: &[
+            Step::tests(&[
+                "test",
+                "-p",
+                "tangelo",
+                "--features",
+                "channel-redis",
+                "--test",
+                "cluster",
+                "--",
+                "rooms::",
+            ]),
+            Step::tests(&[
+                "test",
+                "-p",
+                "tangelo",
+                "--features",
+                "channel-redis",
+                "--lib",
+                "channel::stores",
+            ]),
+            Step::Without {
+                args: &["-p", "tangelo", "--features", "channel-redis"],
+                crates: &["smol", "async-io", "async-process"],
+            },
+        ],
+        needs: &[LINKER, REDIS],
+        limit_minutes: 4,
+        quick: false,
+    },
+    Cell {
+        name: "smol-channels",
+        what: "the same on smol; what Redis's client needs of tokio comes without its runtime",
+        steps: &[
+            Step::tests(&[
+                "test",
+                "-p",
+                "tangelo",
+                "--no-default-features",
+                "--features",
+                "runtime-smol,affinity,cli,channel-redis",
+                "--test",
+                "cluster",
+                "--",
+                "rooms::",
+            ]),
+            Step::Without {
+                args: &[
+                    "-p",
+                    "tangelo",
+                    "--no-default-features",
+                    "--features",
+                    "runtime-smol,affinity,cli,channel-redis",
+                ],
+                crates: &["tokio/rt", "tokio/net", "tokio/time", "mio"],
+            },
+        ],
+        needs: &[LINKER, REDIS],
+        limit_minutes: 4,
+        quick: false,
+    },
+    Cell {
+        name: "custom-channels",
+        what: "a channel manager of one's own, as a crate outside of this workspace, passes the suite",
+        steps: &[Step::tests(&[
+            "test",
+            "--manifest-path",
+            "examples/custom_channel_manager/Cargo.toml",
+            "--target-dir",
+            "target/downstream",
+            "--no-fail-fast",
+        ])],
+        needs: &[LINKER],
+        limit_minutes: 4,
         quick: false,
     },
     minimal("minimal-tokio", "tokio alone: no command line, no CPU binding", &MINIMAL_TOKIO),
@@ -193,7 +280,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "masters, guards, servers and ZooKeeper killed, frozen and cut off: the laws hold",
         steps: &[Step::check(&["run", "--quiet", "-p", "xtask", "--", "chaos", "--rounds", "20"])],
         needs: &[LINKER, NETWORK, ZOOKEEPER],
-        limit_minutes: 8,
+        limit_minutes: 7,
         quick: false,
     },
     Cell {
@@ -209,7 +296,7 @@ pub(super) const CELLS: &[Cell] = &[
             "warnings",
         ])],
         needs: &[CLIPPY, LINKER],
-        limit_minutes: 8,
+        limit_minutes: 6,
         quick: true,
     },
     Cell {
@@ -220,14 +307,14 @@ pub(super) const CELLS: &[Cell] = &[
             env: &[("RUSTDOCFLAGS", "-D warnings")],
         }],
         needs: &[LINKER],
-        limit_minutes: 6,
+        limit_minutes: 4,
         quick: false,
     },
 ];
 
 /// A build without warnings, and the library's own tests.
 const fn minimal(name: &'static str, what: &'static str, steps: &'static [Step]) -> Cell {
-    Cell { name, what, steps, needs: &[CLIPPY, LINKER], limit_minutes: 3, quick: false }
+    Cell { name, what, steps, needs: &[CLIPPY, LINKER], limit_minutes: 2, quick: false }
 }
 
 const MINIMAL_TOKIO: [Step; 2] = [

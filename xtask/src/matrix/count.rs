@@ -37,12 +37,17 @@ pub(super) fn telling(output: &str, lines: usize) -> Vec<&str> {
     all.into_iter().skip(start).take(lines).collect()
 }
 
-/// Which of `crates` a `cargo tree --prefix none --format {p}` lists.
+/// Which of `crates` a `cargo tree --prefix none --format "{p} {f}"` lists, with the feature behind a
+/// slash if there is one.
 pub(super) fn listed<'c>(tree: &str, crates: &[&'c str]) -> Vec<&'c str> {
-    let is_listed = |name: &str| {
-        tree.lines().any(|line| line.strip_prefix(name).is_some_and(|version| version.starts_with(" v")))
+    let is_listed = |wanted: &str| {
+        let (name, feature) = wanted.split_once('/').map_or((wanted, None), |(name, f)| (name, Some(f)));
+        let mut versions = tree.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(" v"));
+        versions.any(|line| {
+            feature.is_none_or(|feature| line.split([' ', ',']).skip(1).any(|word| word == feature))
+        })
     };
-    crates.iter().copied().filter(|name| is_listed(name)).collect()
+    crates.iter().copied().filter(|wanted| is_listed(wanted)).collect()
 }
 
 #[cfg(test)]
@@ -83,5 +88,7 @@ test result: FAILED. 4 passed; 3 failed; 0 ignored; 0 measured; 5 filtered out; 
     fn crates_are_matched_by_their_whole_name() {
         let tree = "tangelo v0.1.0 (/x)\ntokio-util v0.7.0\nasync-io v2.4.0\n";
         assert_eq!(listed(tree, &["tokio", "async-io"]), ["async-io"]);
+        let tree = "tangelo v0.1.0 (/x) affinity,cli\ntokio v1.54.0 bytes,io-util (*)\nmio v1.0.0 \n";
+        assert_eq!(listed(tree, &["tokio/rt", "tokio/io-util", "mio/net", "mio"]), ["tokio/io-util", "mio"]);
     }
 }

@@ -37,7 +37,8 @@ impl StoreUrl {
     #[must_use]
     pub fn store(&self) -> Option<ChannelStore> {
         match self.scheme()? {
-            "redis" | "rediss" | "valkey" | "valkeys" | "redis+unix" | "unix" => Some(ChannelStore::Redis),
+            "redis" | "rediss" | "valkey" | "valkeys" | "redis+unix" | "unix" | "redis-sentinel"
+            | "rediss-sentinel" | "redis-cluster" | "rediss-cluster" => Some(ChannelStore::Redis),
             "postgres" | "postgresql" => Some(ChannelStore::Postgres),
             "mysql" | "mariadb" => Some(ChannelStore::MySql),
             "sqlite" => Some(ChannelStore::Sqlite),
