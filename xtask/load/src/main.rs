@@ -6,6 +6,7 @@
 extern crate alloc;
 
 mod meter;
+mod statements;
 mod store;
 mod work;
 
@@ -14,7 +15,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
 use meter::Meter;
 use std::process::ExitCode;
-use store::Address;
+use store::Store;
 use tangelo_core::runtime::Runtime;
 use tangelo_runtime_smol::SmolRuntime;
 use tangelo_runtime_tokio::TokioRuntime;
@@ -23,9 +24,10 @@ use tangelo_runtime_tokio::TokioRuntime;
 #[derive(Parser)]
 #[command(max_term_width = 100)]
 struct Cli {
-    /// Where members are kept, which must be empty: redis://…
-    #[arg(value_parser = Address::parse)]
-    store: Address,
+    /// Where members are kept, which must be empty: redis://…, postgres://…, mysql://… or sqlite:…; one with a
+    /// password is better not an argument
+    #[arg(env = "TANGELO_LOAD_STORE", hide_env_values = true)]
+    url: String,
     /// What it runs on
     #[arg(long, value_enum, default_value = "tokio")]
     runtime: Executor,
@@ -61,6 +63,12 @@ enum Work {
     },
     /// A frontend that has all members is purged
     Purge,
+    /// The rows of `batches` in a database by statements written by hand, without a manager
+    Statements {
+        /// So many in a statement
+        #[arg(long, default_value_t = 1000)]
+        batch: usize,
+    },
 }
 
 fn main() -> ExitCode {
@@ -85,15 +93,21 @@ fn run(cli: &Cli) -> Result<()> {
 
 async fn drive(cli: &Cli, runtime: &Arc<dyn Runtime>) -> Result<()> {
     let mut meter = Meter::default();
-    let manager = cli.store.manager(runtime)?;
-    manager.start().await?;
     let shape = work::Shape { members: cli.members, channels: cli.channels };
+    if let Work::Statements { batch } = cli.work {
+        statements::run(&cli.url, shape, batch, &mut meter).await?;
+        println!("{}", meter.json());
+        return Ok(());
+    }
+    let manager = Store::parse(&cli.url)?.manager(runtime)?;
+    manager.start().await?;
     match cli.work {
         Work::Single { outstanding } => {
             work::single(&manager, runtime, shape, outstanding, &mut meter).await?;
         }
         Work::Batches { batch } => work::batches(&*manager, shape, batch, &mut meter).await?,
         Work::Purge => work::purge(&*manager, shape, &mut meter).await?,
+        Work::Statements { .. } => {}
     }
     manager.stop().await?;
     println!("{}", meter.json());

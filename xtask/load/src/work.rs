@@ -21,7 +21,7 @@ fn frontend() -> Frontend {
     Frontend { sid: "connector-1".to_owned(), incarnation: Incarnation(1) }
 }
 
-fn room(n: usize) -> String {
+pub(crate) fn room(n: usize) -> String {
     format!("room-{n}")
 }
 

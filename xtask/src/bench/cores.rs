@@ -34,6 +34,7 @@ impl Cores {
     pub(crate) fn pinned_client(self, command: &Command) -> Command {
         let mut pinned = processes::command("taskset");
         pinned.args(["-c", &self.client.to_string()]).arg(command.get_program()).args(command.get_args());
+        pinned.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         pinned
     }
 }

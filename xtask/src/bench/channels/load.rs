@@ -26,6 +26,7 @@ impl Done {
 /// What `tangelo-load` is told to do.
 pub(crate) struct Work<'a> {
     pub(crate) program: &'a Path,
+    /// The store's URL.
     pub(crate) store: String,
     pub(crate) runtime: Runtime,
     pub(crate) members: usize,
@@ -36,7 +37,8 @@ impl Work<'_> {
     /// Does one of its kinds of work.
     pub(crate) fn run(&self, cores: Cores, kind: &str) -> Result<BTreeMap<String, Done>> {
         let mut command = processes::command(self.program);
-        command.args([&*self.store, "--runtime", self.runtime.name()]);
+        // It may have a password, which is no argument.
+        command.env("TANGELO_LOAD_STORE", &self.store).args(["--runtime", self.runtime.name()]);
         command.args(["--members", &self.members.to_string(), "--channels", &self.channels.to_string()]);
         run(cores, command.arg(kind))
     }

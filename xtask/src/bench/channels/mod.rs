@@ -2,9 +2,10 @@
 
 mod field;
 mod load;
+mod purge;
 mod push;
 mod redis;
-mod stores;
+mod sql;
 
 use crate::bench::builds::{self, Runtime};
 use crate::bench::cores::Cores;
@@ -12,6 +13,7 @@ use crate::bench::report::Report;
 use crate::{install, processes, run, services};
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use load::Work;
 use std::path::PathBuf;
 use tangelo_services::redis::{Options, Redis};
 
@@ -45,6 +47,8 @@ pub(crate) struct Args {
 enum Part {
     /// add, leave and `add_many` in Redis, beside redis-benchmark and Pomelo's manager
     Redis,
+    /// `add_many` in PostgreSQL, MariaDB and SQLite, beside the best statements written by hand
+    Sql,
     /// A frontend with 100 000 members is purged, in each store
     Purge,
     /// Pushes over 8 frontends, and the memory of a frontend's members
@@ -63,8 +67,21 @@ pub(crate) struct Setting {
     pub(crate) rounds: usize,
     /// Of each change of members.
     pub(crate) members: usize,
+    /// Of those that go to disks.
+    pub(crate) rows: usize,
     /// Of each size of channel, in a round.
     pub(crate) pushes: usize,
+}
+
+impl Setting {
+    /// For `tangelo-load` with a store.
+    fn work(&self, store: String, runtime: Runtime, members: usize) -> Work<'_> {
+        Work { program: &self.load, store, runtime, members, channels: CHANNELS }
+    }
+}
+
+fn redis_url(redis: &Redis) -> String {
+    format!("redis://127.0.0.1:{}", redis.port())
 }
 
 /// Runs it.
@@ -75,7 +92,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         println!("building");
     }
     let runtimes: Vec<_> = args.runtime.map_or_else(|| vec![Runtime::Tokio, Runtime::Smol], |one| vec![one]);
-    let load = if has(Part::Redis) || has(Part::Purge) { builds::load(args.built)? } else { PathBuf::new() };
+    let stores = has(Part::Sql) || has(Part::Purge);
+    if stores {
+        install::ensure(&[services::POSTGRES, services::MARIADB])?;
+    }
+    let load = if has(Part::Redis) || stores { builds::load(args.built)? } else { PathBuf::new() };
     let mut apps = Vec::new();
     if has(Part::Push) {
         for &runtime in &runtimes {
@@ -89,6 +110,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         runtimes,
         rounds: few(1, 5),
         members: few(100_000, 300_000),
+        rows: few(20_000, 100_000),
         pushes: few(20, 100),
     };
 
@@ -100,8 +122,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if has(Part::Redis) {
         redis::measure(&setting, &redis, &mut report)?;
     }
-    if has(Part::Purge) {
-        stores::purge(&setting, &redis, &mut report)?;
+    if stores {
+        let databases = sql::Databases::start(&setting)?;
+        report.versions.extend(databases.versions()?);
+        if has(Part::Sql) {
+            sql::measure(&setting, &databases, &mut report)?;
+        }
+        if has(Part::Purge) {
+            purge::measure(&setting, &redis, &databases, &mut report)?;
+        }
     }
     for (runtime, app) in &apps {
         push::measure(&setting, *runtime, app, &redis, &mut report)?;

@@ -1,8 +1,7 @@
 //! Changes through the manager on Redis, beside redis-benchmark and Pomelo's manager on the same Redis.
 
-use super::load::{self, Work, done};
-use super::{CHANNELS, Setting};
-use crate::bench::builds::Runtime;
+use super::load::{self, done};
+use super::{CHANNELS, Setting, redis_url};
 use crate::bench::peers::PomeloChannels;
 use crate::bench::report::{Report, Row, Target};
 use crate::{processes, run};
@@ -36,7 +35,7 @@ pub(crate) fn measure(setting: &Setting, redis: &Redis, report: &mut Report) -> 
         println!("Redis, round {round} of {}", setting.rounds);
         rates.benchmark.push(benchmark(setting, redis)?);
         for (&runtime, [add, leave, add_many]) in setting.runtimes.iter().zip(&mut rates.ours) {
-            let work = work(setting, redis, runtime);
+            let work = setting.work(redis_url(redis), runtime, setting.members);
             redis.ask(&["FLUSHALL"])?;
             let single = work.run(setting.cores, "single")?;
             add.push(done(&single, "add")?.rate());
@@ -55,16 +54,6 @@ pub(crate) fn measure(setting: &Setting, redis: &Redis, report: &mut Report) -> 
     }
     redis.ask(&["FLUSHALL"])?;
     summary(setting, &rates, pomelo.is_ok(), report)
-}
-
-fn work<'a>(setting: &'a Setting, redis: &Redis, runtime: Runtime) -> Work<'a> {
-    Work {
-        program: &setting.load,
-        store: format!("redis://127.0.0.1:{}", redis.port()),
-        runtime,
-        members: setting.members,
-        channels: CHANNELS,
-    }
 }
 
 /// SADDs per second, on keys like ours.
