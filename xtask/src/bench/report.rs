@@ -39,7 +39,7 @@ impl Row {
 #[derive(Debug, Serialize)]
 pub(crate) struct Target {
     pub(crate) what: String,
-    /// `≤` or `≥`, of the measured to the limit.
+    /// `≤`, `≥` or `=`, of the measured to the limit.
     pub(crate) relation: &'static str,
     pub(crate) limit: f64,
     pub(crate) measured: f64,
@@ -51,6 +51,12 @@ impl Target {
     /// `measured` should be at most `limit`.
     pub(crate) fn at_most(what: impl Into<String>, unit: &'static str, limit: f64, measured: f64) -> Self {
         Self { what: what.into(), relation: "≤", limit, measured, unit, met: measured <= limit }
+    }
+
+    /// `measured` should be `limit`, a count.
+    pub(crate) fn exactly(what: impl Into<String>, unit: &'static str, limit: f64, measured: f64) -> Self {
+        let met = (measured - limit).abs() < f64::EPSILON;
+        Self { what: what.into(), relation: "=", limit, measured, unit, met }
     }
 
     /// `measured` should be at least `limit`.
