@@ -65,11 +65,11 @@ pub(crate) fn request<'a>(
 ) -> Request {
     let changes: Vec<_> = changes.collect();
     let (hash, servers) = (keys.hash(server), keys.list(server));
-    let sets: Vec<_> = changes.iter().map(|change| keys.members(&change.channel, server)).collect();
-    let mut names = vec![hash.as_str(), &servers];
-    names.extend(sets.iter().map(String::as_str));
-    let mut request = Request::script("change a channel", &CHANGE, &names).writing();
-    request.arg(server.as_str()).arg(keys.members_head()).arg(keys.members_tail(server));
+    let mut request = Request::script("change a channel", &CHANGE, &[&hash, &servers]).writing();
+    request.arg(server.as_str()).arg(keys.members_head()).arg(keys.members_tail(server)).arg(changes.len());
+    for change in &changes {
+        request.arg(&change.channel);
+    }
     for run in changes.chunk_by(|a, b| a.kind() == b.kind()) {
         let (sign, incarnation, users) = run[0].kind();
         request.arg(if sign == Sign::Add { "+" } else { "-" });

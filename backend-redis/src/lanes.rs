@@ -1,8 +1,9 @@
-//! Changes queue up per server, in order, and travel together.
+//! Changes queue up in lanes, in order, and travel together.
 //!
-//! While one request of a server is on its way, later changes gather; when it is back they go as the next. So a
-//! single change waits for nobody, and a thousand at once are a few requests. One request at a time for a server
-//! also keeps the order of its changes, over reconnects too.
+//! While one request of a lane is on its way, later changes gather; when it is back they go as the next. So a
+//! single change waits for nobody, and a thousand at once are a few requests. A channel at a server always has the
+//! same lane, and one request at a time for a lane keeps the order of its changes, over reconnects too. A server has
+//! two lanes: while Redis works on the request of one, we work on the next of the other.
 
 use crate::backoff::Backoff;
 use crate::change::{Change, refusal, refused, request};
@@ -14,11 +15,13 @@ use crate::script::Request;
 use crate::time::{left, within};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use core::hash::BuildHasher as _;
 use core::pin::pin;
 use core::time::Duration;
 use event_listener::Event;
 use futures_lite::future;
 use std::collections::HashMap;
+use std::hash::RandomState;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tangelo_core::channel::Frontend;
 use tangelo_core::{ErrorKind, Instant};
@@ -30,26 +33,41 @@ const MAX_USERS: usize = 8192;
 /// What a server's script may take for each user of a very large change, on a slow machine.
 const PER_USER: Duration = Duration::from_micros(20);
 
+/// So many lanes each server has.
+const LANES: usize = 2;
+
+type Queues = HashMap<String, VecDeque<Change>>;
+
 /// The queues of all servers.
 #[derive(Debug)]
 pub(crate) struct Lanes {
     config: Arc<RedisConfig>,
     keys: Keys,
     link: Arc<Link>,
-    /// A server has an entry as long as a task works on its queue.
-    queues: Mutex<HashMap<String, VecDeque<Change>>>,
+    /// By the lane's number; a server has an entry as long as a task works on its queue there.
+    queues: [Mutex<Queues>; LANES],
+    /// Gives channels their lanes.
+    hasher: RandomState,
     /// A queue has come to its end.
     idle: Event,
 }
 
 impl Lanes {
     pub(crate) fn new(config: Arc<RedisConfig>, keys: Keys, link: Arc<Link>) -> Self {
-        Self { config, keys, link, queues: Mutex::default(), idle: Event::new() }
+        Self {
+            config,
+            keys,
+            link,
+            queues: Default::default(),
+            hasher: RandomState::new(),
+            idle: Event::new(),
+        }
     }
 
     /// Sends `change` on its way.
     pub(crate) fn push(self: &Arc<Self>, sid: &str, change: Change) {
-        let mut queues = self.queues();
+        let number = usize::from(self.hasher.hash_one(&change.channel) % 2 == 1);
+        let mut queues = self.queues(number);
         if let Some(queue) = queues.get_mut(sid) {
             queue.push_back(change);
             return;
@@ -58,6 +76,7 @@ impl Lanes {
         drop(queues);
         let lane = Lane {
             lanes: Arc::clone(self),
+            number,
             sid: sid.to_owned(),
             server: self.keys.server(sid),
             batch: Vec::new(),
@@ -69,21 +88,22 @@ impl Lanes {
     pub(crate) async fn drained(&self) {
         loop {
             let idle = self.idle.listen();
-            if self.queues().is_empty() {
+            if (0..LANES).all(|number| self.queues(number).is_empty()) {
                 return;
             }
             idle.await;
         }
     }
 
-    fn queues(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Change>>> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queues(&self, number: usize) -> MutexGuard<'_, Queues> {
+        self.queues[number].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The task that works on the queue of a server, and ends with it.
+/// The task that works on a queue of a server, and ends with it.
 struct Lane {
     lanes: Arc<Lanes>,
+    number: usize,
     sid: String,
     server: Server,
     /// The changes of the next request, or of the one under way; those that were answered leave a gap.
@@ -134,7 +154,7 @@ impl Lane {
     /// and the lane is closed.
     fn gather(&mut self) -> Option<Instant> {
         self.batch.retain(Option::is_some);
-        let mut queues = self.lanes.queues();
+        let mut queues = self.lanes.queues(self.number);
         let queue = queues.get_mut(&self.sid)?;
         let mut users: usize = self.batch.iter().flatten().map(|change| change.uids.len()).sum();
         while let Some(next) = queue.front() {
@@ -168,7 +188,7 @@ impl Lane {
         let late = |change: &mut Change| change.deadline <= now;
         let expired = self.batch.iter_mut().filter_map(|change| change.take_if(late));
         expired.for_each(|change| change.fail(failure));
-        let mut queues = self.lanes.queues();
+        let mut queues = self.lanes.queues(self.number);
         let Some(queue) = queues.get_mut(&self.sid) else { return };
         while queue.front_mut().is_some_and(late) {
             if let Some(change) = queue.pop_front() {

@@ -4,6 +4,7 @@ extern crate alloc;
 
 mod support;
 
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use core::time::Duration;
 use futures_lite::StreamExt as _;
@@ -20,6 +21,7 @@ on_both! {
     something_else_under_our_prefix_is_an_error
     changes_that_nobody_waits_for_do_not_come_late
     a_thousand_changes_travel_in_few_requests
+    changes_that_travel_together_keep_their_order_and_the_list_of_channels
     a_server_that_forgets_its_scripts_is_told_again
     memory_that_is_full_is_an_error_and_nothing_is_half_done
 }
@@ -210,6 +212,59 @@ async fn a_thousand_changes_travel_in_few_requests(runtime: Arc<dyn Runtime>) {
     assert!((1..=20).contains(&scripts), "{scripts} requests for 2000 changes");
     for n in 0..100 {
         assert_eq!(manager.count(&format!("room-{n}")).await.expect("count"), 20);
+    }
+}
+
+/// The last one of a user in a channel counts, and a channel is listed as long as somebody is in it.
+async fn changes_that_travel_together_keep_their_order_and_the_list_of_channels(runtime: Arc<dyn Runtime>) {
+    let redis = Redis::start(&Options::default()).expect("Redis");
+    let manager = started(&plain(&redis), &runtime).await;
+    let front = frontend("connector-1", 1);
+    let mut expected = BTreeSet::new();
+    for round in 0..40 {
+        // The first one travels alone; the others gather meanwhile.
+        let changes: Vec<_> = (0..400)
+            .map(|_| {
+                (
+                    format!("room-{}", fastrand::u8(..20)),
+                    format!("user-{}", fastrand::u8(..4)),
+                    fastrand::u8(..10) < 3,
+                )
+            })
+            .collect();
+        for (room, user, add) in &changes {
+            let place = (room.clone(), user.clone());
+            if *add {
+                expected.insert(place)
+            } else {
+                expected.remove(&place)
+            };
+        }
+        let calls = changes.iter().map(|(room, user, add)| {
+            let (manager, front) = (&manager, &front);
+            async move {
+                if *add {
+                    manager.add(room, front, user).await
+                } else {
+                    manager.leave(room, front, user).await
+                }
+            }
+        });
+        assert!(futures_util::future::join_all(calls).await.iter().all(Result::is_ok));
+        let rooms: BTreeSet<String> = expected.iter().map(|(room, _)| room.clone()).collect();
+        for n in 0..20 {
+            let room = format!("room-{n}");
+            let there = manager.members_by_server(&room, "connector-1").await.expect("members");
+            let there: BTreeSet<_> = there.into_iter().map(|user| (room.clone(), user)).collect();
+            let in_room = expected.iter().filter(|(of, _)| *of == room).cloned();
+            assert_eq!(there, in_room.collect(), "round {round}");
+        }
+        let fields = redis
+            .ask(&["HKEYS", "POMELO:CHANNEL%server:connector-1"])
+            .and_then(Reply::texts)
+            .expect("fields");
+        let listed: BTreeSet<String> = fields.into_iter().filter(|field| field != ":life").collect();
+        assert_eq!(listed, rooms, "round {round}");
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Probe {
     CargoCommand(&'static str),
     /// A program on the PATH, and these files.
     ProgramWithFiles(&'static str, &'static [&'static str]),
+    /// Whatever this finds.
+    Which(fn() -> bool),
 }
 
 /// How to get something.
@@ -43,6 +45,7 @@ impl Probe {
             Self::ProgramWithFiles(name, files) => {
                 on_path(name).is_some() && files.iter().all(|file| Path::new(file).is_file())
             }
+            Self::Which(is_there) => is_there(),
             Self::Program(name) => on_path(name).is_some(),
             Self::CargoCommand(name) => {
                 processes::cargo(&[name, "--version"]).output().is_ok_and(|output| output.status.success())

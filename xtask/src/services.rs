@@ -2,7 +2,7 @@
 
 use crate::install::{self, Need, Probe, Source};
 use anyhow::Result;
-use tangelo_services::{redis, zookeeper};
+use tangelo_services::{mariadb, postgres, redis, zookeeper};
 
 /// ZooKeeper with the Java machine that runs it.
 pub(crate) const ZOOKEEPER: Need = Need {
@@ -27,7 +27,20 @@ pub(crate) const REDIS: Need = Need {
     source: Source::Debian(&redis::PACKAGES),
 };
 
-const ALL: [Need; 4] = [ZOOKEEPER, SSH, NETWORK, REDIS];
+/// PostgreSQL.
+pub(crate) const POSTGRES: Need = Need {
+    what: "PostgreSQL",
+    probe: Probe::Which(|| postgres::program("initdb").is_some()),
+    source: Source::Debian(&postgres::PACKAGES),
+};
+/// MariaDB with its client.
+pub(crate) const MARIADB: Need = Need {
+    what: "MariaDB",
+    probe: Probe::ProgramWithFiles("mariadbd", &["/usr/bin/mariadb-install-db", "/usr/bin/mariadb"]),
+    source: Source::Debian(&mariadb::PACKAGES),
+};
+
+const ALL: [Need; 6] = [ZOOKEEPER, SSH, NETWORK, REDIS, POSTGRES, MARIADB];
 
 /// The servers that tests, chaos runs and benchmarks start.
 #[derive(clap::Subcommand)]

@@ -1,27 +1,30 @@
 -- Adds and leaves at one server, in this order.
 --
--- KEYS  the hash of the server; the list of servers; then the set of members of each change.
--- ARGV  the server in that list; beginning and end of the keys of its sets; then runs of changes
---       that are alike: '+' or '-', incarnation, number of changes, users in each, all their users.
+-- KEYS  the hash of the server; the list of servers.
+-- ARGV  the server in that list; beginning and end of the keys of its sets; the number of changes; the channel of
+--       each; then runs of changes that are alike: '+' or '-', incarnation, number of changes, users in each, all
+--       their users.
 --
 -- Returns the changes that were refused: number, reason, number, reason, ...
-local server, servers, name, head, tail = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]
+local call, try, args = redis.call, redis.pcall, ARGV
+local server, servers, name, head, tail = KEYS[1], KEYS[2], args[1], args[2], args[3]
+local base, total = 4, tonumber(args[4])
 
-local from, to = #head + 1, -#tail - 1
-local channels = {}
-for i = 3, #KEYS do
-  channels[i - 2] = string.sub(KEYS[i], from, to)
-end
-local known = redis.call('HMGET', server, ':life', unpack(channels))
+-- What the hash has: the life, then whether it lists each change's channel.
+local known = call('HMGET', server, ':life', unpack(args, base + 1, base + total))
 local life = known[1] and tonumber(known[1]) or -1
-local there = {}
-for i = 1, #channels do
-  there[channels[i]] = known[i + 1]
-end
+-- Channels that were listed by these changes.
+local listed = {}
+-- Sets that may be empty now, and their channels.
+local left, left_channels = {}, {}
 
 local function each(command, key, first, last)
+  if first == last then
+    local done = try(command, key, args[first])
+    return type(done) == 'table' and done.err
+  end
   for at = first, last, 5000 do
-    local done = redis.pcall(command, key, unpack(ARGV, at, math.min(at + 4999, last)))
+    local done = try(command, key, unpack(args, at, math.min(at + 4999, last)))
     if type(done) == 'table' and done.err then
       return done.err
     end
@@ -29,41 +32,42 @@ local function each(command, key, first, last)
 end
 
 local function add(i, first, last)
-  local key, channel = KEYS[i + 2], channels[i]
-  local problem = each('SADD', key, first, last)
-  if not problem and not there[channel] then
-    redis.call('HSET', server, channel, 1)
-    redis.call('SADD', servers, name)
-    there[channel] = '1'
+  local channel = args[base + i]
+  local problem = each('SADD', head .. channel .. tail, first, last)
+  if not problem and not known[i + 1] and not listed[channel] then
+    call('HSET', server, channel, 1)
+    call('SADD', servers, name)
+    listed[channel] = true
   end
   return problem
 end
 
 local function leave(i, first, last)
-  local key, channel = KEYS[i + 2], channels[i]
+  local channel = args[base + i]
+  local key = head .. channel .. tail
   local problem = each('SREM', key, first, last)
-  if not problem and there[channel] and redis.call('EXISTS', key) == 0 then
-    redis.call('HDEL', server, channel)
-    there[channel] = false
+  if not problem and (known[i + 1] or listed[channel]) then
+    left[#left + 1] = key
+    left_channels[#left] = channel
   end
   return problem
 end
 
-local refused, change, at = {}, 1, 4
-while ARGV[at] do
-  local act, incarnation = leave, tonumber(ARGV[at + 1])
-  if ARGV[at] == '+' then
+local refused, change, at = {}, 1, base + total + 1
+while args[at] do
+  local act, incarnation = leave, tonumber(args[at + 1])
+  if args[at] == '+' then
     act = add
   end
-  local changes, users, first = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), at + 4
+  local changes, users, first = tonumber(args[at + 2]), tonumber(args[at + 3]), at + 4
   if incarnation > life then
     -- One life at a time: with its first change a life ends those before it.
     if life >= 0 then
       clear(server, head, tail)
-      there = {}
+      known, listed = {}, {}
     end
     life = incarnation
-    redis.call('HSET', server, ':life', ARGV[at + 1])
+    call('HSET', server, ':life', args[at + 1])
   end
   for _ = 1, changes do
     local problem = 'STALE'
@@ -77,5 +81,14 @@ while ARGV[at] do
     change, first = change + 1, first + users
   end
   at = first
+end
+
+-- Mostly all of them still have members.
+if #left > 0 and call('EXISTS', unpack(left)) < #left then
+  for i, key in ipairs(left) do
+    if call('EXISTS', key) == 0 then
+      call('HDEL', server, left_channels[i])
+    end
+  end
 end
 return refused

@@ -4,7 +4,7 @@ use crate::{processes, repo, run};
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use core::time::Duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const LIMIT: Duration = Duration::from_secs(1200);
 
@@ -53,24 +53,47 @@ pub(crate) struct Programs {
 
 /// For masters on ZooKeeper; each runtime's in a place of its own. With `built` as they were built last.
 pub(crate) fn on_zookeeper(runtime: Runtime, built: bool) -> Result<Programs> {
-    let to = repo::target().join("bench-run/programs").join(runtime.name());
-    if built {
-        return Ok(Programs { app: to.join("bench_server"), members: to.join("bench_members") });
-    }
     let features = format!("{},coordinator-zookeeper,load-test", runtime.features());
-    let examples = ["-p", "tangelo", "--example", "bench_server", "--example", "bench_members"];
-    build(&[&examples[..], &["--no-default-features", "--features", &features]].concat())?;
-    std::fs::create_dir_all(&to).with_context(|| format!("cannot make {}", to.display()))?;
-    let place = |name: &str| -> Result<PathBuf> {
-        let (from, to) = (repo::target().join("release/examples").join(name), to.join(name));
-        // What runs cannot be written to, but replaced.
-        let new = to.with_extension("new");
-        std::fs::copy(&from, &new)
-            .and_then(|_| std::fs::rename(&new, &to))
-            .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
-        Ok(to)
-    };
-    Ok(Programs { app: place("bench_server")?, members: place("bench_members")? })
+    let programs = examples(runtime, &["bench_server", "bench_members"], &features, built)?;
+    let [app, members] = <[PathBuf; 2]>::try_from(programs).map_err(|_| anyhow::anyhow!("two programs"))?;
+    Ok(Programs { app, members })
+}
+
+/// What drives channel managers, on either runtime.
+pub(crate) fn load(built: bool) -> Result<PathBuf> {
+    if !built {
+        build(&["-p", "tangelo-load"])?;
+    }
+    Ok(repo::target().join("release/tangelo-load"))
+}
+
+/// The app of the channels; each runtime's in a place of its own. With `built` as it was built last.
+pub(crate) fn channels(runtime: Runtime, built: bool) -> Result<PathBuf> {
+    let features = format!("{},channel-redis", runtime.features());
+    Ok(examples(runtime, &["bench_channels"], &features, built)?.remove(0))
+}
+
+/// Examples of the facade; each runtime's in a place of its own.
+fn examples(runtime: Runtime, names: &[&str], features: &str, built: bool) -> Result<Vec<PathBuf>> {
+    let to = repo::target().join("bench-run/programs").join(runtime.name());
+    if !built {
+        let mut arguments = vec!["-p", "tangelo", "--no-default-features", "--features", features];
+        names.iter().for_each(|name| arguments.extend(["--example", name]));
+        build(&arguments)?;
+        std::fs::create_dir_all(&to).with_context(|| format!("cannot make {}", to.display()))?;
+        names.iter().try_for_each(|name| place(name, &to))?;
+    }
+    Ok(names.iter().map(|name| to.join(name)).collect())
+}
+
+/// Copies an example from where cargo puts it.
+fn place(name: &str, dir: &Path) -> Result<()> {
+    let (from, to) = (repo::target().join("release/examples").join(name), dir.join(name));
+    // What runs cannot be written to, but replaced.
+    let new = to.with_extension("new");
+    std::fs::copy(&from, &new)
+        .and_then(|_| std::fs::rename(&new, &to))
+        .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
 }
 
 fn build(arguments: &[&str]) -> Result<()> {

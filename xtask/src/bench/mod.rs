@@ -1,7 +1,9 @@
 //! `cargo xtask bench`: Tangelo beside its peers, measured in one run.
 
 mod builds;
+mod channels;
 pub(crate) mod cluster;
+mod cores;
 mod failover;
 mod lines;
 mod peers;
@@ -19,6 +21,7 @@ use anyhow::Result;
 pub(crate) enum Bench {
     Supervision(supervision::Args),
     Failover(failover::Args),
+    Channels(channels::Args),
 }
 
 /// Runs a benchmark.
@@ -26,5 +29,6 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Supervision(args) => supervision::run(args),
         Bench::Failover(args) => failover::run(args),
+        Bench::Channels(args) => channels::run(args),
     }
 }

@@ -37,6 +37,17 @@ pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
     Some((f64::from(user) + f64::from(system)) / f64::from(per_second))
 }
 
+/// Time on the CPU of all its threads that live, to the nanosecond; in seconds.
+pub(crate) fn precise_cpu_seconds(pid: u32) -> Option<f64> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+    let nanoseconds = threads.map(|thread| {
+        let schedstat = read_to_string(thread.path().join("schedstat")).ok()?;
+        schedstat.split(' ').next()?.parse::<u64>().ok()
+    });
+    let total: u64 = nanoseconds.sum::<Option<u64>>()?;
+    Some(core::time::Duration::from_nanos(total).as_secs_f64())
+}
+
 /// A field of its stat, counted from 1 as in proc_pid_stat(5), from 4 on.
 fn stat(pid: u32, field: usize) -> Option<u32> {
     let stat = read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -54,6 +65,7 @@ mod tests {
         assert!(rss_mib(own).is_some_and(|mib| mib > 0.5));
         assert!(pss_mib(own).is_some_and(|mib| mib > 0.1));
         assert!(cpu_seconds(own).is_some_and(|seconds| seconds < 1000.0));
+        assert!(precise_cpu_seconds(own).is_some_and(|seconds| seconds > 0.0));
     }
 
     #[test]

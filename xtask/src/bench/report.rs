@@ -39,6 +39,8 @@ impl Row {
 #[derive(Debug, Serialize)]
 pub(crate) struct Target {
     pub(crate) what: String,
+    /// `≤`, `≥` or `=`, of the measured to the limit.
+    pub(crate) relation: &'static str,
     pub(crate) limit: f64,
     pub(crate) measured: f64,
     pub(crate) unit: &'static str,
@@ -48,7 +50,18 @@ pub(crate) struct Target {
 impl Target {
     /// `measured` should be at most `limit`.
     pub(crate) fn at_most(what: impl Into<String>, unit: &'static str, limit: f64, measured: f64) -> Self {
-        Self { what: what.into(), limit, measured, unit, met: measured <= limit }
+        Self { what: what.into(), relation: "≤", limit, measured, unit, met: measured <= limit }
+    }
+
+    /// `measured` should be `limit`, a count.
+    pub(crate) fn exactly(what: impl Into<String>, unit: &'static str, limit: f64, measured: f64) -> Self {
+        let met = (measured - limit).abs() < f64::EPSILON;
+        Self { what: what.into(), relation: "=", limit, measured, unit, met }
+    }
+
+    /// `measured` should be at least `limit`.
+    pub(crate) fn at_least(what: impl Into<String>, unit: &'static str, limit: f64, measured: f64) -> Self {
+        Self { what: what.into(), relation: "≥", limit, measured, unit, met: measured >= limit }
     }
 }
 
@@ -68,6 +81,8 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
     pub(crate) grids: Vec<Grid>,
     pub(crate) targets: Vec<Target>,
+    /// What could not be measured, and why.
+    pub(crate) notes: Vec<String>,
 }
 
 /// Above this, figures say more about the machine's other work than about what is measured.
@@ -91,6 +106,7 @@ impl Report {
             rows: Vec::new(),
             grids: Vec::new(),
             targets: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -127,7 +143,7 @@ impl Report {
         self.targets.iter().map(|target| {
             [
                 target.what.clone(),
-                format!("≤ {} {}", figure(target.limit), target.unit),
+                format!("{} {} {}", target.relation, figure(target.limit), target.unit),
                 format!("{} {}", figure(target.measured), target.unit),
                 if target.met { "met" } else { "**missed**" }.to_owned(),
             ]
@@ -158,6 +174,7 @@ impl Report {
             let plain = self.verdicts().map(|row| row.map(|field| field.replace("**", "")));
             println!("{}", table(&VERDICTS, plain));
         }
+        self.notes.iter().for_each(|note| println!("{note}"));
     }
 
     /// Writes it as JSON, with all samples: a line for each row.
@@ -169,11 +186,12 @@ impl Report {
         let rows = lines(self.rows.iter().map(serde_json::to_string).collect())?;
         let targets = lines(self.targets.iter().map(serde_json::to_string).collect())?;
         let text = format!(
-            "{{\"command\":{},\n\"machine\":{},\n\"versions\":{},\n\"rows\":[\n{rows}\n],\n\"grids\":{},\n\"targets\":[\n{targets}\n]}}\n",
+            "{{\"command\":{},\n\"machine\":{},\n\"versions\":{},\n\"rows\":[\n{rows}\n],\n\"grids\":{},\n\"targets\":[\n{targets}\n],\n\"notes\":{}}}\n",
             serde_json::to_string(&self.command)?,
             serde_json::to_string(&self.machine)?,
             serde_json::to_string(&self.versions)?,
             serde_json::to_string(&self.grids)?,
+            serde_json::to_string(&self.notes)?,
         );
         if let Some(dir) = file.parent() {
             std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
@@ -194,6 +212,9 @@ impl Report {
         }
         writeln!(text)?;
         markdown_table(&mut text, &VERDICTS, self.verdicts())?;
+        for note in &self.notes {
+            write!(text, "\n{note}\n")?;
+        }
         Ok(text)
     }
 

@@ -1,8 +1,10 @@
-//! Other supervisors, each started with the same number of trivial children.
+//! Other supervisors, each started with the same number of trivial children; and Pomelo's channels.
 
 mod debian;
 mod floor;
+mod npm;
 mod pm2;
+mod pomelo_channels;
 mod runit;
 mod s6;
 mod supervisord;
@@ -10,6 +12,7 @@ mod supervisord;
 pub(crate) use debian::Debian;
 pub(crate) use floor::Floor;
 pub(crate) use pm2::Pm2;
+pub(crate) use pomelo_channels::PomeloChannels;
 pub(crate) use runit::Runit;
 pub(crate) use s6::S6;
 pub(crate) use supervisord::Supervisord;

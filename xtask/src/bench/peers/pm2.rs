@@ -1,20 +1,15 @@
 //! pm2: one daemon for all children.
 
-use super::{Bed, Peer, Running};
-use crate::install::{self, Need, Probe, Source};
-use crate::{processes, repo, run};
+use super::{Bed, Peer, Running, npm};
+use crate::run;
 use anyhow::{Context as _, Result};
 use core::time::Duration;
 use serde_json::json;
 use std::path::PathBuf;
 
 const VERSION: &str = "7.0.4";
-const NODE: &[Need] = &[
-    Need { what: "Node.js", probe: Probe::Program("node"), source: Source::Debian(&["nodejs"]) },
-    Need { what: "npm", probe: Probe::Program("npm"), source: Source::Debian(&["npm"]) },
-];
 
-/// pm2 by npm, below the target directory.
+/// pm2 by npm.
 pub(crate) struct Pm2 {
     program: PathBuf,
     node: String,
@@ -23,19 +18,8 @@ pub(crate) struct Pm2 {
 impl Pm2 {
     /// Installs it if it is not there.
     pub(crate) fn installed() -> Result<Self> {
-        install::ensure(NODE)?;
-        let dir = repo::target().join(format!("bench-peers/pm2-{VERSION}"));
-        let program = dir.join("node_modules/.bin/pm2");
-        if !program.exists() {
-            std::fs::create_dir_all(&dir)?;
-            let mut npm = processes::command("npm");
-            npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(&dir);
-            npm.arg(format!("pm2@{VERSION}"));
-            run::must(&mut npm, &repo::target().join("bench-peers/npm.log"), Duration::from_secs(300))
-                .context("cannot install pm2")?;
-        }
-        let node = run::output(processes::command("node").arg("--version"))?.trim().to_owned();
-        Ok(Self { program, node })
+        let program = npm::installed("pm2", VERSION)?.join("node_modules/.bin/pm2");
+        Ok(Self { program, node: npm::node_version()? })
     }
 }
 

@@ -1,0 +1,32 @@
+//! Packages by npm, below the target directory.
+
+use crate::install::{self, Need, Probe, Source};
+use crate::{processes, repo, run};
+use anyhow::{Context as _, Result};
+use core::time::Duration;
+use std::path::PathBuf;
+
+const NODE: &[Need] = &[
+    Need { what: "Node.js", probe: Probe::Program("node"), source: Source::Debian(&["nodejs"]) },
+    Need { what: "npm", probe: Probe::Program("npm"), source: Source::Debian(&["npm"]) },
+];
+
+/// A directory with `package` of `version` in its `node_modules`, fetched if it is not there.
+pub(crate) fn installed(package: &str, version: &str) -> Result<PathBuf> {
+    install::ensure(NODE)?;
+    let dir = repo::target().join(format!("bench-peers/{package}-{version}"));
+    if !dir.join("node_modules").join(package).join("package.json").exists() {
+        std::fs::create_dir_all(&dir)?;
+        let mut npm = processes::command("npm");
+        npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(&dir);
+        npm.arg(format!("{package}@{version}"));
+        run::must(&mut npm, &repo::target().join("bench-peers/npm.log"), Duration::from_secs(300))
+            .with_context(|| format!("cannot install {package}"))?;
+    }
+    Ok(dir)
+}
+
+/// What Node.js says its version is.
+pub(crate) fn node_version() -> Result<String> {
+    Ok(run::output(processes::command("node").arg("--version"))?.trim().to_owned())
+}
