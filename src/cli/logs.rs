@@ -27,7 +27,9 @@ pub(super) fn init(cli: &Cli) {
 
 fn filter(asked: Option<&str>, default: &str) -> EnvFilter {
     let Some(asked) = asked.filter(|asked| !asked.is_empty()) else { return EnvFilter::new(default) };
-    EnvFilter::try_new(asked).unwrap_or_else(|error| {
+    // That library's debug lines hold the passwords of its sessions: only for whoever names it.
+    let quiet = if asked.contains("zookeeper_client") { "" } else { ",zookeeper_client=off" };
+    EnvFilter::try_new(format!("{asked}{quiet}")).unwrap_or_else(|error| {
         eprintln!("RUST_LOG is not used: {error}; expected something like `info,tangelo=debug`");
         EnvFilter::new(default)
     })

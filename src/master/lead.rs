@@ -317,7 +317,10 @@ impl Reign<'_> {
         let Some((link, id)) = self.asked.remove(&ticket) else { return };
         let Some(link) = self.master.links.get(link).cloned() else { return };
         let Master { runtime, options, .. } = &*self.master;
-        let begun = HandingOver::begin(runtime, &options.coordinator, &self.leadership, to, (link, id));
+        let standbys = self.machine.listing(Instant::now()).masters;
+        let linked = standbys.into_iter().map(|standby| (standby.host, standby.port)).collect();
+        let begun =
+            HandingOver::begin(runtime, &options.coordinator, &self.leadership, to, linked, (link, id));
         self.handing_over = Some(begun);
     }
 

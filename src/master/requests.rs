@@ -53,12 +53,15 @@ async fn reach(
     let mut current = None;
     loop {
         let changed = async {
-            match leaders.next().await {
-                Some(leader) => {
-                    let leader = leader.ok().flatten();
-                    leader.filter(|leader| (&leader.host, &leader.port) != (own_host, own_port))
+            loop {
+                match leaders.next().await {
+                    Some(Ok(leader)) => {
+                        break leader.filter(|leader| (&leader.host, &leader.port) != (own_host, own_port));
+                    }
+                    // The leader that is known may still be there.
+                    Some(Err(error)) => debug!(%error, "cannot see who leads"),
+                    None => future::pending().await,
                 }
-                None => future::pending().await,
             }
         };
         let Some(LeaderInfo { host, port, .. }) = &current else {

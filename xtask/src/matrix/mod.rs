@@ -83,12 +83,7 @@ fn log_of(cell: &Cell) -> PathBuf {
 }
 
 /// Runs a cell up to its first failure, its limit or `end`; what keeps it from running is a failure, too.
-fn run_cell(
-    cell: &'static Cell,
-    log: &Path,
-    end: Duration,
-    tick: &mut dyn FnMut(&str, Counts),
-) -> Outcome {
+fn run_cell(cell: &'static Cell, log: &Path, end: Duration, tick: &mut dyn FnMut(&str, Counts)) -> Outcome {
     let start = clock::now();
     let limit = end.min(start + cell.limit());
     let mut counts = Counts::default();
