@@ -25,17 +25,9 @@ impl Cores {
 
     /// All threads of a server's process go to its core.
     pub(crate) fn pin_server(self, pid: u32) -> Result<()> {
-        move_to(pid, &self.server.to_string())
-    }
-
-    /// All threads of a client's process go to its core.
-    pub(crate) fn pin_client(self, pid: u32) -> Result<()> {
-        move_to(pid, &self.client.to_string())
-    }
-
-    /// All threads of a process may use both.
-    pub(crate) fn unpin(self, pid: u32) -> Result<()> {
-        move_to(pid, &format!("{},{}", self.server, self.client))
+        let mut command = processes::command("taskset");
+        command.args(["-a", "-p", "-c", &self.server.to_string(), &pid.to_string()]);
+        run::output(&mut command).map(drop)
     }
 
     /// `command` on the client's core.
@@ -45,8 +37,4 @@ impl Cores {
         pinned.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         pinned
     }
-}
-
-fn move_to(pid: u32, cores: &str) -> Result<()> {
-    run::output(processes::command("taskset").args(["-a", "-p", "-c", cores, &pid.to_string()])).map(drop)
 }

@@ -112,11 +112,6 @@ impl<'a> Field<'a> {
         self.pids.get(id).copied().with_context(|| format!("{id} is not there"))
     }
 
-    /// Does something with each frontend's process.
-    pub(crate) fn each_connector(&self, then: impl Fn(u32) -> Result<()>) -> Result<()> {
-        connectors().try_for_each(|id| then(self.pid(&id)?))
-    }
-
     /// The sender's time on the CPU so far, in seconds.
     pub(crate) fn sender_cpu(&self) -> Result<f64> {
         procfs::precise_cpu_seconds(self.pid("chat-1")?).context("the sender is gone")

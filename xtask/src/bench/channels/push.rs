@@ -40,12 +40,7 @@ pub(crate) fn measure(
         field.fill(channel, members)?;
     }
     counted(&field, &on, report)?;
-    // As on hosts of their own: no frontend takes the sender's core, or what its caches hold.
-    field.each_connector(|pid| setting.cores.pin_server(pid))?;
-    setting.cores.pin_client(field.pid("chat-1")?)?;
     sender(&field, setting.rounds, setting.pushes, &on, report)?;
-    field.each_connector(|pid| setting.cores.unpin(pid))?;
-    setting.cores.unpin(field.pid("chat-1")?)?;
     rate(&field, setting.rounds, setting.pushes, &on, report)?;
     memory(&field, &on, report)?;
     field.stop()
