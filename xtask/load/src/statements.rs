@@ -1,5 +1,5 @@
 //! What can be had of an SQL store at most: the same rows as the managers', in tables of the same shape, by statements
-//! written by hand, each batch one transaction. The managers' connections are set up alike.
+//! written by hand, each batch one transaction.
 
 mod mysql;
 mod postgres;

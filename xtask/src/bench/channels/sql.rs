@@ -47,6 +47,8 @@ impl Databases {
         for pid in [postgres.pid(), mariadb.pid()] {
             setting.cores.pin_server(pid.context("it has ended")?)?;
         }
+        // Whoever writes statements by hand asks where its Unix socket is.
+        postgres.sql(None, "GRANT pg_read_all_settings TO tangelo")?;
         Ok(Self { postgres, mariadb, sqlite: scratch::Dir::new("sqlite")?, made: Cell::new(0) })
     }
 
