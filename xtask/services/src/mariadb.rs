@@ -31,7 +31,8 @@ impl Flavor for MariaDbFlavor {
     fn initialize(place: &Place<'_>) -> (PathBuf, Vec<String>) {
         let data = format!("--datadir={}", place.data());
         let tmp = tmp(place);
-        let args = ["--no-defaults", &data, &tmp, "--auth-root-authentication-method=normal", "--skip-test-db"];
+        let args =
+            ["--no-defaults", &data, &tmp, "--auth-root-authentication-method=normal", "--skip-test-db"];
         ("mariadb-install-db".into(), args.map(str::to_owned).into())
     }
 
