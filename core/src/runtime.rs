@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// A connected byte stream.
 pub trait Stream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
@@ -33,6 +33,21 @@ pub trait Listener: Debug + Send + Sync {
     /// # Cancel safety
     /// Cancel safe: no connection is lost.
     async fn accept(&self) -> io::Result<(Box<dyn Stream>, SocketAddr)>;
+}
+
+/// How many connections may wait to be accepted, as far as the system allows it (`net.core.somaxconn`).
+///
+/// All servers of a cluster come at once to a leader that has just begun. Libraries ask for 128; who finds
+/// the queue full is ignored, and comes again only after a second (the first retransmission of TCP).
+const BACKLOG: i32 = 4096;
+
+/// Lets a port that listens already take a crowd. For implementations of [`Runtime::listen`].
+///
+/// # Errors
+/// Whatever the system says.
+pub fn widen_backlog(listener: impl AsFd) -> io::Result<()> {
+    // listen(2) on a socket that listens sets its queue anew, and nothing else.
+    Ok(rustix::net::listen(listener, BACKLOG)?)
 }
 
 /// A file descriptor that is waited for, such as a pidfd or an inotify queue.

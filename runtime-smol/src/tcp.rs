@@ -4,11 +4,13 @@ use async_net::{TcpListener, TcpStream};
 use async_trait::async_trait;
 use core::net::SocketAddr;
 use std::io;
-use tangelo_core::runtime::{Listener, Stream};
+use tangelo_core::runtime::{Listener, Stream, widen_backlog};
 
 pub(crate) async fn listen(host: &str, port: u16) -> io::Result<Box<dyn Listener>> {
     // async-net tries each address, and std, which it binds with, sets SO_REUSEADDR on Unix.
-    Ok(Box::new(SmolListener(TcpListener::bind((host, port)).await?)))
+    let listener = TcpListener::bind((host, port)).await?;
+    widen_backlog(&listener)?;
+    Ok(Box::new(SmolListener(listener)))
 }
 
 pub(crate) async fn connect(host: &str, port: u16) -> io::Result<Box<dyn Stream>> {

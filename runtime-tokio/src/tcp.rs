@@ -4,12 +4,14 @@ use crate::stream::TokioStream;
 use async_trait::async_trait;
 use core::net::SocketAddr;
 use std::io;
-use tangelo_core::runtime::{Listener, Stream};
+use tangelo_core::runtime::{Listener, Stream, widen_backlog};
 use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) async fn listen(host: &str, port: u16) -> io::Result<Box<dyn Listener>> {
     // tokio tries each address and sets SO_REUSEADDR on Unix.
-    Ok(Box::new(TokioListener(TcpListener::bind((host, port)).await?)))
+    let listener = TcpListener::bind((host, port)).await?;
+    widen_backlog(&listener)?;
+    Ok(Box::new(TokioListener(listener)))
 }
 
 pub(crate) async fn connect(host: &str, port: u16) -> io::Result<Box<dyn Stream>> {

@@ -18,9 +18,9 @@ pub use tasks::{
     sleep_is_never_short_and_seldom_long, tasks_run,
 };
 pub use tcp::{
-    a_dropped_accept_loses_no_connection, a_port_can_be_bound_again_at_once, a_taken_port_is_an_error,
-    many_connections_at_once, names_are_resolved, nobody_there_is_an_error, small_writes_are_sent_at_once,
-    streams_carry_bytes_both_ways,
+    a_crowd_waits_to_be_accepted, a_dropped_accept_loses_no_connection, a_port_can_be_bound_again_at_once,
+    a_taken_port_is_an_error, many_connections_at_once, names_are_resolved, nobody_there_is_an_error,
+    small_writes_are_sent_at_once, streams_carry_bytes_both_ways,
 };
 
 /// Runs every case. It needs loopback, and leaves SIGTERM and SIGINT without effect on the process.
@@ -37,6 +37,7 @@ pub async fn test_all(runtime: Arc<dyn Runtime>) {
 
     case(&**r, "streams_carry_bytes_both_ways", streams_carry_bytes_both_ways(r)).await;
     case(&**r, "many_connections_at_once", many_connections_at_once(r)).await;
+    case(&**r, "a_crowd_waits_to_be_accepted", a_crowd_waits_to_be_accepted(r)).await;
     case(&**r, "small_writes_are_sent_at_once", small_writes_are_sent_at_once(r)).await;
     case(&**r, "a_dropped_accept_loses_no_connection", a_dropped_accept_loses_no_connection(r)).await;
     case(&**r, "a_taken_port_is_an_error", a_taken_port_is_an_error(r)).await;

@@ -87,6 +87,21 @@ pub async fn many_connections_at_once(runtime: &Arc<dyn Runtime>) {
     }
 }
 
+/// Six hundred connect while nobody accepts: [`widen_backlog`](crate::runtime::widen_backlog). All servers of a
+/// cluster come at once to a new leader, and whom the system turns away comes again only after a second.
+pub async fn a_crowd_waits_to_be_accepted(runtime: &Arc<dyn Runtime>) {
+    const CROWD: usize = 600;
+    let (_listener, port) = listener(runtime).await;
+    let mut waiting = Vec::with_capacity(CROWD);
+    let connected = async {
+        while waiting.len() < CROWD {
+            waiting.push(runtime.connect(LOOPBACK, port).await.expect("connect"));
+        }
+    };
+    let all = within(&**runtime, Duration::from_secs(10), connected).await.is_some();
+    assert!(all, "only {} of {CROWD} connections wait to be accepted", waiting.len());
+}
+
 /// `TCP_NODELAY` is set at both ends. Without it, Nagle's algorithm and delayed acknowledgements
 /// hold each second small write back for 40 ms.
 pub async fn small_writes_are_sent_at_once(runtime: &Arc<dyn Runtime>) {
