@@ -93,12 +93,24 @@ impl Shell {
     /// # Errors
     /// If the node does not serve, or lags behind.
     pub fn connect_after(zxid: u64, address: SocketAddr, limit: Duration) -> Result<Self> {
+        Self::open(zxid, address, limit, SESSION)
+    }
+
+    /// As [`connect`](Self::connect), with a session that ends once nothing was heard of it for `session`.
+    ///
+    /// # Errors
+    /// If the node does not serve.
+    pub fn connect_for(session: Duration, address: SocketAddr, limit: Duration) -> Result<Self> {
+        Self::open(0, address, limit, session)
+    }
+
+    fn open(zxid: u64, address: SocketAddr, limit: Duration, session: Duration) -> Result<Self> {
         let place = || format!("ZooKeeper at {address} opens no session");
         let stream = TcpStream::connect_timeout(&address, limit).with_context(place)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(limit))?;
         let mut shell = Self { stream, limit, xid: 0, zxid, changes: 0, follows: false, told: Vec::new() };
-        let timeout = i32::try_from(SESSION.as_millis())?;
+        let timeout = i32::try_from(session.as_millis())?;
         let seen = i64::from_ne_bytes(zxid.to_ne_bytes());
         let hello = Writer::default().int(0).long(seen).int(timeout).long(0).bytes(&[0; 16]).bool(false);
         shell.stream.write_all(&hello.packet()).with_context(place)?;
@@ -209,11 +221,25 @@ impl Shell {
     /// # Errors
     /// If the node does not answer, or refuses, as it does without a parent.
     pub fn create(&mut self, path: &str, data: &[u8]) -> Result<bool> {
+        const STAYS: i32 = 0;
+        self.make(path, data, STAYS)
+    }
+
+    /// Makes a znode that goes with this session, open to everybody; false if it exists.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create).
+    pub fn create_ephemeral(&mut self, path: &str, data: &[u8]) -> Result<bool> {
+        const EPHEMERAL: i32 = 1;
+        self.make(path, data, EPHEMERAL)
+    }
+
+    fn make(&mut self, path: &str, data: &[u8], flags: i32) -> Result<bool> {
         const CREATE: i32 = 1;
         const ALL: i32 = 31;
         let node = Writer::default().bytes(path.as_bytes()).bytes(data);
         let open = node.int(1).int(ALL).bytes(b"world").bytes(b"anyone");
-        match self.ask(CREATE, open.int(0))? {
+        match self.ask(CREATE, open.int(flags))? {
             (Code::NodeExists, _) => Ok(false),
             (Code::NoNode, _) => bail!("{path} has no parent in ZooKeeper"),
             _ => Ok(true),

@@ -1,10 +1,12 @@
-//! A leader goes in a way that only ZooKeeper can notice: dead together with its guard, or frozen.
+//! A leader goes in a way that only ZooKeeper can notice: dead together with its guard, or frozen. Beside it,
+//! what ZooKeeper alone takes to notice that a session has fallen silent.
 
-use super::stage::{LIMIT, Setting, Stage, guard_of, ms};
+use super::stage::{LIMIT, SESSION, Setting, Stage, guard_of, ms};
 use crate::clock;
-use anyhow::{Context as _, Error, Result, anyhow};
+use anyhow::{Context as _, Error, Result, anyhow, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::thread::ScopedJoinHandle;
+use tangelo_services::zookeeper::{Ensemble, Shell};
 
 /// How the leader goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,8 @@ const LANES: usize = 2;
 pub(super) struct Expiries {
     pub(super) with_its_guard: Vec<f64>,
     pub(super) frozen: Vec<f64>,
+    /// Milliseconds until the ephemeral znode of a bare session that has fallen silent is gone.
+    pub(super) silent: Vec<f64>,
 }
 
 /// Lets the leaders of several clusters go.
@@ -35,6 +39,7 @@ pub(super) fn measure(setting: Setting<'_>, servers: usize, rounds: usize) -> Re
     std::thread::scope(|scope| {
         let [dead, frozen] = [Way::WithItsGuard, Way::Frozen]
             .map(|way| both(way).into_iter().map(|lane| scope.spawn(lane)).collect::<Vec<_>>());
+        let silent = scope.spawn(move || silent(setting.ensemble, rounds * LANES));
         let join = |lanes: Vec<ScopedJoinHandle<'_, Result<Vec<f64>>>>| {
             let mut all = Vec::new();
             for lane in lanes {
@@ -42,7 +47,8 @@ pub(super) fn measure(setting: Setting<'_>, servers: usize, rounds: usize) -> Re
             }
             Ok::<_, Error>(all)
         };
-        Ok(Expiries { with_its_guard: join(dead)?, frozen: join(frozen)? })
+        let (with_its_guard, frozen) = (join(dead)?, join(frozen)?);
+        Ok(Expiries { with_its_guard, frozen, silent: join(vec![silent])? })
     })
 }
 
@@ -83,6 +89,24 @@ fn go(setting: Setting<'_>, way: Way, lane: usize, servers: usize, rounds: usize
     }
     let others = if way == Way::Frozen { vec![standby] } else { Vec::new() };
     stage.stop(others)?;
+    Ok(times)
+}
+
+/// The limit of any master whose session must tell: sessions of the same length on each node in turn, which say
+/// nothing any more once they have made a znode.
+fn silent(ensemble: &Ensemble, rounds: usize) -> Result<Vec<f64>> {
+    let mut times = Vec::with_capacity(rounds);
+    for round in 0..rounds {
+        let path = format!("/bench-silent-{round}");
+        let address = ensemble.address(round % ensemble.nodes());
+        let mut session = Shell::connect_for(SESSION, address, LIMIT)?;
+        let mut watcher = Shell::connect(address, LIMIT)?;
+        ensure!(session.create_ephemeral(&path, b"")?, "{path} exists");
+        let begin = clock::now();
+        ensure!(watcher.watch(&path)?.is_some(), "{path} is gone at once");
+        ensure!(watcher.changed(begin + LIMIT)?, "{path} is there after {LIMIT:?}");
+        times.push(ms(begin, clock::now()));
+    }
     Ok(times)
 }
 

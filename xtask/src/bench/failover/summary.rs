@@ -90,7 +90,10 @@ pub(super) fn expiries(measured: &Measured<Expiries>, report: &mut Report) -> Re
     let what = "kill -9 of leader and guard → standby's epoch published";
     bounded(measured, what, |expiries| &expiries.with_its_guard, limit, report)?;
     let what = "SIGSTOP of the leader → standby's epoch published";
-    bounded(measured, what, |expiries| &expiries.frozen, limit, report)
+    bounded(measured, what, |expiries| &expiries.frozen, limit, report)?;
+    let what = "ZooKeeper alone: a session falls silent → its znode is gone";
+    rows(measured, what, |expiries| &expiries.silent, report)?;
+    Ok(())
 }
 
 /// `measured` has the fewer servers of each setting first.
