@@ -94,7 +94,9 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rooms, messages, missed } = self;
         let users: u64 = rooms.values().sum();
-        write!(f, "{} rooms, {users} users, {messages} messages", rooms.len())?;
+        let s = |count: u64| if count == 1 { "" } else { "s" };
+        let rooms = rooms.len() as u64;
+        write!(f, "{rooms} room{}, {users} user{}, {messages} message{}", s(rooms), s(users), s(*messages))?;
         if *missed > 0 {
             write!(f, ", {missed} missed")?;
         }
