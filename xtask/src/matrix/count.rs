@@ -22,7 +22,7 @@ pub(super) fn tests(output: &str) -> Counts {
 }
 
 /// The first error that the compiler printed.
-pub(super) fn first_error(output: &str) -> Option<&str> {
+pub(crate) fn first_error(output: &str) -> Option<&str> {
     output.lines().find(|line| line.starts_with("error:") || line.starts_with("error["))
 }
 

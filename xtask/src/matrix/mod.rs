@@ -6,6 +6,8 @@ mod count;
 mod report;
 mod step;
 
+pub(crate) use count::first_error;
+
 use crate::{clock, install, repo};
 use anyhow::{Result, bail};
 use cell::{Cell, Counts, Outcome};
@@ -83,12 +85,7 @@ fn log_of(cell: &Cell) -> PathBuf {
 }
 
 /// Runs a cell up to its first failure, its limit or `end`; what keeps it from running is a failure, too.
-fn run_cell(
-    cell: &'static Cell,
-    log: &Path,
-    end: Duration,
-    tick: &mut dyn FnMut(&str, Counts),
-) -> Outcome {
+fn run_cell(cell: &'static Cell, log: &Path, end: Duration, tick: &mut dyn FnMut(&str, Counts)) -> Outcome {
     let start = clock::now();
     let limit = end.min(start + cell.limit());
     let mut counts = Counts::default();
