@@ -14,6 +14,7 @@ mod run;
 mod section;
 mod services;
 mod sim;
+mod sizes;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -36,6 +37,7 @@ enum Task {
     Chaos(chaos::Args),
     Sim(sim::Args),
     NoStd(no_std::Args),
+    Sizes(sizes::Args),
     /// The servers that tests, chaos runs and benchmarks start
     #[command(subcommand)]
     Services(services::Task),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Task::Chaos(args) => chaos::run(&args),
         Task::Sim(args) => sim::run(&args),
         Task::NoStd(args) => no_std::run(&args).map(|()| true),
+        Task::Sizes(args) => sizes::run(&args).map(|()| true),
         Task::Services(task) => services::run(&task).map(|()| true),
     };
     processes::halt_if_interrupted();
