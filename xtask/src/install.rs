@@ -1,7 +1,7 @@
-//! System packages: installed where that is possible, named where it is not.
+//! System packages and cargo's tools: installed where that is possible, named where it is not.
 
 use crate::{processes, repo, run};
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +17,39 @@ pub(crate) struct Need {
     pub(crate) source: Source,
 }
 
+/// A tool of cargo's, at one version, as a program below our target directory: nothing of the user's changes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tool {
+    /// The crate and its program.
+    pub(crate) name: &'static str,
+    /// Exactly.
+    pub(crate) version: &'static str,
+}
+
+impl Tool {
+    /// The directory of its program.
+    pub(crate) fn dir(self) -> PathBuf {
+        self.root().join("bin")
+    }
+
+    fn root(self) -> PathBuf {
+        repo::target().join("tools").join(format!("{}-{}", self.name, self.version))
+    }
+
+    /// What installs it. Unoptimized, which takes half the time: such a tool mostly waits for cargo.
+    fn command<'a>(&'a self, root: &'a str) -> [&'a str; 8] {
+        ["install", "--locked", "--debug", "--root", root, "--version", self.version, self.name]
+    }
+
+    fn install(self) -> Result<()> {
+        let root = self.root();
+        let root = root.to_str().context("the target directory's name is no UTF-8")?;
+        let install = self.command(root);
+        let log = repo::target().join("xtask").join(format!("{}.log", self.name));
+        run::must(&mut processes::cargo(&install), &log, Duration::from_secs(600))
+    }
+}
+
 /// How to see that something is there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Probe {
@@ -24,6 +57,8 @@ pub(crate) enum Probe {
     Program(&'static str),
     /// A command of cargo that answers to `--version`.
     CargoCommand(&'static str),
+    /// Installed by us.
+    Tool(Tool),
     /// A program on the PATH, and these files.
     ProgramWithFiles(&'static str, &'static [&'static str]),
     /// Whatever this finds.
@@ -35,6 +70,8 @@ pub(crate) enum Probe {
 pub(crate) enum Source {
     /// These Debian packages; installed by us where we may.
     Debian(&'static [&'static str]),
+    /// Installed by us.
+    Tool(Tool),
     /// The user's own decision: this command.
     Command(&'static str),
 }
@@ -46,6 +83,7 @@ impl Probe {
                 on_path(name).is_some() && files.iter().all(|file| Path::new(file).is_file())
             }
             Self::Which(is_there) => is_there(),
+            Self::Tool(tool) => tool.dir().join(tool.name).is_file(),
             Self::Program(name) => on_path(name).is_some(),
             Self::CargoCommand(name) => {
                 processes::cargo(&[name, "--version"]).output().is_ok_and(|output| output.status.success())
@@ -73,12 +111,17 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
         .iter()
         .filter_map(|need| match need.source {
             Source::Debian(packages) => Some(packages),
-            Source::Command(_) => None,
+            Source::Tool(_) | Source::Command(_) => None,
         })
         .flatten()
         .copied()
         .collect();
-    let tried = if packages.is_empty() { Ok(()) } else { packages_installed(&packages) };
+    let mut tried = if packages.is_empty() { Ok(()) } else { packages_installed(&packages) };
+    for need in &absent {
+        if let Source::Tool(tool) = need.source {
+            tried = tried.and(tool.install());
+        }
+    }
     let absent = missing(&absent);
     if absent.is_empty() {
         return Ok(());
@@ -87,6 +130,7 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
     for need in absent {
         let how = match need.source {
             Source::Debian(packages) => format!("sudo {}", shown_install(packages)),
+            Source::Tool(tool) => format!("cargo {}", tool.command(&tool.root().to_string_lossy()).join(" ")),
             Source::Command(command) => command.to_owned(),
         };
         message = format!("{message}\n  {}: install it with `{how}`", need.what);

@@ -7,12 +7,14 @@ mod chaos;
 mod install;
 mod machine;
 mod matrix;
+mod no_std;
 mod processes;
 mod repo;
 mod run;
 mod section;
 mod services;
 mod sim;
+mod sizes;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -34,6 +36,8 @@ enum Task {
     Bench(bench::Bench),
     Chaos(chaos::Args),
     Sim(sim::Args),
+    NoStd(no_std::Args),
+    Sizes(sizes::Args),
     /// The servers that tests, chaos runs and benchmarks start
     #[command(subcommand)]
     Services(services::Task),
@@ -52,6 +56,8 @@ fn main() -> ExitCode {
         Task::Bench(bench) => bench::run(&bench).map(|()| true),
         Task::Chaos(args) => chaos::run(&args),
         Task::Sim(args) => sim::run(&args),
+        Task::NoStd(args) => no_std::run(&args).map(|()| true),
+        Task::Sizes(args) => sizes::run(&args).map(|()| true),
         Task::Services(task) => services::run(&task).map(|()| true),
     };
     processes::halt_if_interrupted();

@@ -42,6 +42,11 @@ pub(super) enum Step {
         /// With fewer it has failed.
         at_least: u32,
     },
+    /// Cargo-hack's: many combinations of features, none of which brings an error or a warning; each counts.
+    Combinations {
+        /// For cargo, from `hack` on.
+        args: &'static [&'static str],
+    },
     /// It fails, and the compiler's first error has all these words; counts as one.
     Refused {
         /// For cargo.
@@ -78,7 +83,10 @@ impl Step {
     /// What cargo is told.
     pub(super) fn arguments(&self) -> Vec<&'static str> {
         match self {
-            Self::Check { args, .. } | Self::Tests { args, .. } | Self::Refused { args, .. } => args.to_vec(),
+            Self::Check { args, .. }
+            | Self::Tests { args, .. }
+            | Self::Combinations { args }
+            | Self::Refused { args, .. } => args.to_vec(),
             Self::Without { args, .. } => {
                 [&["tree", "--edges", "normal", "--prefix", "none", "--format", "{p} {f}"], *args].concat()
             }

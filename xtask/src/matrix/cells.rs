@@ -1,7 +1,7 @@
 //! The table of cells. To add one is to add an entry here.
 
 use super::cell::{Cell, Step};
-use crate::install::{Need, Probe, Source};
+use crate::install::{Need, Probe, Source, Tool};
 use crate::services::{NETWORK, REDIS, SSH, ZOOKEEPER};
 
 const RUSTFMT: Need = Need {
@@ -14,6 +14,9 @@ const CLIPPY: Need = Need {
     probe: Probe::CargoCommand("clippy"),
     source: Source::Command("rustup component add clippy"),
 };
+pub(super) const CARGO_HACK: Tool = Tool { name: "cargo-hack", version: "0.6.46" };
+const HACK: Need =
+    Need { what: "cargo-hack", probe: Probe::Tool(CARGO_HACK), source: Source::Tool(CARGO_HACK) };
 /// The linker, and what a test's scripts call.
 const LINKER: Need =
     Need { what: "a C linker", probe: Probe::Program("cc"), source: Source::Debian(&["gcc", "libc6-dev"]) };
@@ -52,9 +55,9 @@ pub(super) const CELLS: &[Cell] = &[
     },
     Cell {
         name: "core-no-std",
-        what: "the core without std",
+        what: "the core in a program without std, where its machines run a cluster; its tests without std",
         steps: &[
-            Step::check(&["build", "-p", "tangelo-core", "--no-default-features"]),
+            Step::check(&["run", "--quiet", "-p", "xtask", "--", "no-std"]),
             Step::tests(&["test", "-p", "tangelo-core", "--no-default-features", "--no-fail-fast"]),
         ],
         needs: &[LINKER],
@@ -290,6 +293,14 @@ pub(super) const CELLS: &[Cell] = &[
     minimal("minimal-tokio", "tokio alone: no command line, no CPU binding", &MINIMAL_TOKIO),
     minimal("minimal-smol", "smol alone: no command line, no CPU binding", &MINIMAL_SMOL),
     Cell {
+        name: "features",
+        what: "each runtime with each feature, each backend with each store and runtime: no error, no warning",
+        steps: FEATURES,
+        needs: &[HACK, LINKER],
+        limit_minutes: 10,
+        quick: false,
+    },
+    Cell {
         name: "chaos",
         what: "masters, guards, servers and ZooKeeper killed, frozen and cut off: the laws hold",
         steps: &[Step::check(&["run", "--quiet", "-p", "xtask", "--", "chaos", "--rounds", "20"])],
@@ -359,6 +370,57 @@ const MINIMAL_SMOL: [Step; 2] = [
         "warnings",
     ]),
     Step::tests(&["test", "-p", "tangelo", "--lib", "--no-default-features", "--features", "runtime-smol"]),
+];
+
+/// Pairs: a runtime is one of them. What the facade's features turn on in the backends is among its own.
+const FEATURES: &[Step] = &[
+    Step::Combinations {
+        args: &[
+            "hack",
+            "check",
+            "-p",
+            "tangelo",
+            "--feature-powerset",
+            "--depth",
+            "2",
+            "--exclude-features",
+            "default",
+            "--at-least-one-of",
+            "runtime-tokio,runtime-smol",
+        ],
+    },
+    Step::Combinations {
+        args: &[
+            "hack",
+            "check",
+            "-p",
+            "tangelo-redis",
+            "-p",
+            "tangelo-sql",
+            "-p",
+            "tangelo-zookeeper",
+            "--feature-powerset",
+            "--depth",
+            "2",
+            "--exclude-features",
+            "default",
+            "--at-least-one-of",
+            "tokio,smol",
+        ],
+    },
+    Step::Combinations {
+        args: &[
+            "hack",
+            "check",
+            "-p",
+            "tangelo-core",
+            "--feature-powerset",
+            "--depth",
+            "2",
+            "--exclude-features",
+            "default",
+        ],
+    },
 ];
 
 #[cfg(test)]

@@ -22,8 +22,25 @@ pub(super) fn tests(output: &str) -> Counts {
 }
 
 /// The first error that the compiler printed.
-pub(super) fn first_error(output: &str) -> Option<&str> {
+pub(crate) fn first_error(output: &str) -> Option<&str> {
     output.lines().find(|line| line.starts_with("error:") || line.starts_with("error["))
+}
+
+/// How many combinations of features cargo-hack ran cargo with, and the first complaint of one of them.
+pub(super) fn combinations(output: &str) -> (Counts, Option<String>) {
+    let mut counts = Counts::default();
+    let mut running = "";
+    let mut complaint = None;
+    for line in output.lines() {
+        if let Some(of) = line.strip_prefix("info: running ") {
+            (running, counts.passed) = (of, counts.passed + 1);
+        } else if complaint.is_none() && (line.starts_with("warning") || first_error(line).is_some()) {
+            complaint = Some(format!("{running}: {line}"));
+            counts.failed = 1;
+        }
+    }
+    counts.passed -= counts.failed.min(counts.passed);
+    (counts, complaint)
 }
 
 /// The part of an output that tells most of a failure, at most `lines` lines: what failed tests

@@ -6,6 +6,8 @@ mod count;
 mod report;
 mod step;
 
+pub(crate) use count::first_error;
+
 use crate::{clock, install, repo};
 use anyhow::{Result, bail};
 use cell::{Cell, Counts, Outcome};

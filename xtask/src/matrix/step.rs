@@ -1,11 +1,13 @@
 //! Running one step and judging it.
 
 use super::cell::{Counts, Step};
+use super::cells::CARGO_HACK;
 use super::count;
 use crate::run::{self, Ended};
 use crate::{processes, repo};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use core::time::Duration;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -25,8 +27,10 @@ pub(super) fn run(
 ) -> Result<Judged> {
     let arguments = step.arguments();
     let mut command = processes::cargo(&arguments);
-    if let Step::Check { env, .. } = step {
-        command.envs(env.iter().copied());
+    match step {
+        Step::Check { env, .. } => drop(command.envs(env.iter().copied())),
+        Step::Combinations { .. } => drop(command.env("PATH", with_hack()?)),
+        _ => (),
     }
     writeln!(run::open_log(log)?, "$ {}", run::shown(&command))?;
     let start = std::fs::metadata(log)?.len();
@@ -69,6 +73,14 @@ fn judge(step: &Step, success: bool, output: &str) -> Judged {
             };
             (counts, failure)
         }
+        Step::Combinations { .. } => {
+            let (counts, warning) = count::combinations(output);
+            let failure = if success { warning } else { Some(warning.unwrap_or_else(|| reason(output))) };
+            match failure {
+                None if counts.passed == 0 => (counts, Some("no combination was built".to_owned())),
+                failure => (counts, failure),
+            }
+        }
         Step::Refused { first_error_has, .. } => match count::first_error(output) {
             _ if success => (Counts::default(), Some("it built, but should have been refused".to_owned())),
             Some(error) if first_error_has.iter().all(|word| error.contains(word)) => {
@@ -86,6 +98,13 @@ fn judge(step: &Step, success: bool, output: &str) -> Judged {
         },
         Step::Without { .. } => (Counts::default(), Some(reason(output))),
     }
+}
+
+/// The PATH on which cargo finds our own cargo-hack first.
+fn with_hack() -> Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = core::iter::once(CARGO_HACK.dir()).chain(std::env::split_paths(&path));
+    std::env::join_paths(dirs).context("the target directory cannot stand in PATH")
 }
 
 fn reason(output: &str) -> String {
@@ -145,6 +164,20 @@ mod tests {
             judge(&step, false, "error[E0432]: unresolved\nerror: runtime-tokio runtime-smol\n").1.is_some()
         );
         assert!(judge(&step, true, "Finished\n").1.is_some());
+    }
+
+    #[test]
+    fn every_combination_of_features_is_to_be_free_of_warnings() {
+        let step = Step::Combinations { args: &[] };
+        let clean = "info: running `cargo check --features a` on x (1/2)\n    Finished\n\
+                     info: running `cargo check --features b` on x (2/2)\n    Finished\n";
+        assert_eq!(judge(&step, true, clean), (Counts { passed: 2, ..Counts::default() }, None));
+        assert!(judge(&step, false, clean).1.is_some());
+        assert!(judge(&step, true, "").1.is_some());
+        let warning = format!("{clean}warning: unused\n");
+        let why = "cargo check --features b` on x (2/2): warning: unused";
+        let judged = judge(&step, true, &warning);
+        assert!(judged.1.is_some_and(|judged| judged.contains(why)), "{why}");
     }
 
     #[test]
