@@ -26,6 +26,8 @@ pub(crate) enum Probe {
     CargoCommand(&'static str),
     /// A program on the PATH, and these files.
     ProgramWithFiles(&'static str, &'static [&'static str]),
+    /// What this finds.
+    Found(fn() -> bool),
 }
 
 /// How to get something.
@@ -44,6 +46,7 @@ impl Probe {
                 on_path(name).is_some() && files.iter().all(|file| Path::new(file).is_file())
             }
             Self::Program(name) => on_path(name).is_some(),
+            Self::Found(there) => there(),
             Self::CargoCommand(name) => {
                 processes::cargo(&[name, "--version"]).output().is_ok_and(|output| output.status.success())
             }

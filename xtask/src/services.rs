@@ -2,7 +2,7 @@
 
 use crate::install::{self, Need, Probe, Source};
 use anyhow::Result;
-use tangelo_services::{redis, zookeeper};
+use tangelo_services::{mariadb, postgres, redis, zookeeper};
 
 /// ZooKeeper with the Java machine that runs it.
 pub(crate) const ZOOKEEPER: Need = Need {
@@ -27,7 +27,24 @@ pub(crate) const REDIS: Need = Need {
     source: Source::Debian(&redis::PACKAGES),
 };
 
-const ALL: [Need; 4] = [ZOOKEEPER, SSH, NETWORK, REDIS];
+/// PostgreSQL; Debian keeps its programs where no PATH leads.
+pub(crate) const POSTGRES: Need = Need {
+    what: "PostgreSQL",
+    probe: Probe::Found(postgres_is_there),
+    source: Source::Debian(&postgres::PACKAGES),
+};
+/// MariaDB and its client.
+pub(crate) const MARIADB: Need = Need {
+    what: "MariaDB",
+    probe: Probe::ProgramWithFiles("mariadb", &[mariadb::PROGRAM, "/usr/bin/mariadb-install-db"]),
+    source: Source::Debian(&mariadb::PACKAGES),
+};
+
+fn postgres_is_there() -> bool {
+    ["initdb", "postgres", "psql"].iter().all(|program| postgres::program(program).is_some())
+}
+
+const ALL: [Need; 6] = [ZOOKEEPER, SSH, NETWORK, REDIS, POSTGRES, MARIADB];
 
 /// The servers that tests, chaos runs and benchmarks start.
 #[derive(clap::Subcommand)]

@@ -2,7 +2,7 @@
 
 use super::cell::{Cell, Step};
 use crate::install::{Need, Probe, Source};
-use crate::services::{NETWORK, REDIS, SSH, ZOOKEEPER};
+use crate::services::{MARIADB, NETWORK, POSTGRES, REDIS, SSH, ZOOKEEPER};
 
 const RUSTFMT: Need = Need {
     what: "rustfmt",
@@ -35,7 +35,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::tests(&["test", "-p", "xtask", "--no-fail-fast"]),
             Step::tests(&["test", "-p", "tangelo-services", "--no-fail-fast"]),
         ],
-        needs: &[LINKER, REDIS, ZOOKEEPER],
+        needs: &[LINKER, MARIADB, POSTGRES, REDIS, ZOOKEEPER],
         limit_minutes: 4,
         quick: false,
     },
@@ -129,6 +129,14 @@ pub(super) const CELLS: &[Cell] = &[
         steps: &[Step::tests(&["test", "-p", "tangelo-zookeeper", "--no-fail-fast"])],
         needs: &[LINKER, ZOOKEEPER],
         limit_minutes: 5,
+        quick: false,
+    },
+    Cell {
+        name: "sql",
+        what: "the manager of channels on real PostgreSQL, MariaDB and SQLite, on tokio and on smol",
+        steps: &[Step::tests(&["test", "-p", "tangelo-sql", "--no-fail-fast"])],
+        needs: &[LINKER, MARIADB, POSTGRES],
+        limit_minutes: LIMIT_SQL,
         quick: false,
     },
     Cell {
