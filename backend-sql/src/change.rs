@@ -109,11 +109,7 @@ struct Net<'a> {
 
 impl Batch {
     /// The number of the frontend, and its life; it is made if need be.
-    async fn frontend(
-        &self,
-        session: &mut dyn Session,
-        sql: &Statements,
-    ) -> Result<(i64, i64), sqlx::Error> {
+    async fn frontend(&self, session: &mut dyn Session, sql: &Statements) -> Result<(i64, i64), sqlx::Error> {
         let sid = self.sid.as_bytes();
         loop {
             let rows = session.fetch(&sql.frontend.sql, &[Arg::Bytes(sid)], sql.frontend.columns).await?;
@@ -142,7 +138,9 @@ impl Batch {
             members.extend(edit.uids.iter().map(|uid| (channel, uid.as_bytes(), position, edit.sign)));
         }
         // The last word on each member counts.
-        members.sort_unstable_by_key(|&(channel, uid, position, _)| (channel, uid, core::cmp::Reverse(position)));
+        members.sort_unstable_by_key(|&(channel, uid, position, _)| {
+            (channel, uid, core::cmp::Reverse(position))
+        });
         members.dedup_by_key(|&mut (channel, uid, ..)| (channel, uid));
         let of = |wanted: Sign| {
             let those = members.iter().filter(move |&&(.., sign)| sign == wanted);
@@ -160,7 +158,8 @@ pub(crate) fn number(incarnation: Incarnation) -> i64 {
 /// Why a change was refused.
 pub(crate) fn stale(frontend: &Frontend) -> Error {
     let Frontend { sid, incarnation } = frontend;
-    let message = format!("incarnation {incarnation} of {sid} is over: a later one has begun, or it was purged");
+    let message =
+        format!("incarnation {incarnation} of {sid} is over: a later one has begun, or it was purged");
     Error::new(ErrorKind::StaleIncarnation, message)
 }
 

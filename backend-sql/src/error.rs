@@ -62,11 +62,17 @@ impl Finding {
             sqlx::Error::Configuration(_) | sqlx::Error::InvalidArgument(_) | sqlx::Error::Encode(_) => {
                 Self::stays(E::Invalid, "")
             }
-            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnIndexOutOfBounds { .. } => {
+            sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::Decode(_)
+            | sqlx::Error::ColumnIndexOutOfBounds { .. } => {
                 Self::stays(E::Protocol, "something else uses tables of this prefix: choose another prefix")
             }
             // Half an answer, or a worker that is gone.
-            _ => Self::new(E::Unavailable, Remedy::Reconnect, "is it this kind of database that listens there?"),
+            _ => Self::new(
+                E::Unavailable,
+                Remedy::Reconnect,
+                "is it this kind of database that listens there?",
+            ),
         }
     }
 }
@@ -74,7 +80,9 @@ impl Finding {
 fn of_io(error: &io::Error) -> Finding {
     let (kind, remedy, cure) = match error.kind() {
         io::ErrorKind::NotFound => (ErrorKind::Unavailable, Remedy::Reconnect, "is it running?"),
-        io::ErrorKind::ConnectionRefused => (ErrorKind::Unavailable, Remedy::Reconnect, "is it running, at this port?"),
+        io::ErrorKind::ConnectionRefused => {
+            (ErrorKind::Unavailable, Remedy::Reconnect, "is it running, at this port?")
+        }
         io::ErrorKind::PermissionDenied => {
             (ErrorKind::Denied, Remedy::None, "this user of the system may not go there")
         }

@@ -80,11 +80,8 @@ impl SqlChannelManager {
         }
         let place = within(&*self.store.runtime, left(deadline), self.places.acquire_arc()).await;
         place.ok_or_else(|| {
-            let message = format!(
-                "cannot {}: {MAX_WAITING} changes wait for {}",
-                sign.doing(),
-                self.store.config
-            );
+            let message =
+                format!("cannot {}: {MAX_WAITING} changes wait for {}", sign.doing(), self.store.config);
             Error::new(ErrorKind::Unavailable, message)
         })
     }
@@ -125,7 +122,8 @@ impl ChannelManager for SqlChannelManager {
                 Err(Error::new(ErrorKind::Unsupported, message))
             }
             Schema::Busy => {
-                let message = format!("cannot {DOING}: {config}: another process changes the tables for long");
+                let message =
+                    format!("cannot {DOING}: {config}: another process changes the tables for long");
                 Err(Error::new(ErrorKind::Unavailable, message))
             }
         }

@@ -118,9 +118,7 @@ impl Pool {
         let limit = self.config.connect_timeout.min(left(deadline));
         match within(&*self.runtime, limit, self.dialect.connect(&self.config)).await {
             Some(Ok(session)) => Ok(session),
-            Some(Err(error)) => {
-                Err(Failure::of(&self.config, Finding::of(self.dialect, &error), &error))
-            }
+            Some(Err(error)) => Err(Failure::of(&self.config, Finding::of(self.dialect, &error), &error)),
             None => {
                 let message = format!("{}: no connection within {limit:?}", self.config);
                 Err(Failure::new(ErrorKind::Unavailable, message))

@@ -136,11 +136,7 @@ async fn one(
 }
 
 /// Frontends between the first and the last of them that have come since are left out.
-async fn several(
-    store: &Store,
-    channel: &str,
-    places: &[Place],
-) -> Result<(Vec<ChannelMember>, Vec<Part>)> {
+async fn several(store: &Store, channel: &str, places: &[Place]) -> Result<(Vec<ChannelMember>, Vec<Part>)> {
     let (Some(first), Some(end)) = (places.first(), places.last()) else {
         return Ok((Vec::new(), Vec::new()));
     };

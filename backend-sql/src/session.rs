@@ -55,8 +55,11 @@ pub(crate) trait Session: Debug + Send {
     fn run<'a>(&'a mut self, sql: &Arc<str>) -> BoxFuture<'a, Result<(), sqlx::Error>>;
 
     /// A statement that changes something; gives the number of rows.
-    fn execute<'a>(&'a mut self, sql: &Arc<str>, args: &'a [Arg<'a>])
-    -> BoxFuture<'a, Result<u64, sqlx::Error>>;
+    fn execute<'a>(
+        &'a mut self,
+        sql: &Arc<str>,
+        args: &'a [Arg<'a>],
+    ) -> BoxFuture<'a, Result<u64, sqlx::Error>>;
 
     /// A statement that reads; of each row the first columns.
     fn fetch<'a>(
@@ -113,9 +116,7 @@ macro_rules! session {
                                 let number = sqlx::Row::try_get::<Option<i64>, _>(row, position)?;
                                 Ok(Value::Int(number.unwrap_or_default()))
                             }
-                            Kind::Bytes => {
-                                sqlx::Row::try_get::<Vec<u8>, _>(row, position).map(Value::Bytes)
-                            }
+                            Kind::Bytes => sqlx::Row::try_get::<Vec<u8>, _>(row, position).map(Value::Bytes),
                         };
                         columns.iter().enumerate().map(field).collect::<Result<Vec<_>, sqlx::Error>>()
                     };

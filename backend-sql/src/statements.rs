@@ -116,9 +116,7 @@ impl Statements {
             ),
             pages: lives(
                 "f.id, m.uid",
-                &format!(
-                    "f.id >= ? AND f.id <= ? AND m.channel = ? ORDER BY f.id, m.uid LIMIT {MAX_PAGE}"
-                ),
+                &format!("f.id >= ? AND f.id <= ? AND m.channel = ? ORDER BY f.id, m.uid LIMIT {MAX_PAGE}"),
                 &[Int, Bytes],
             ),
             users: lives("m.uid", "f.sid = ? AND m.channel = ?", &[Bytes]),
@@ -196,7 +194,8 @@ impl Statements {
         &self,
         statements: &'a [Arc<str>],
         members: &'a [(&'m [u8], &'m [u8])],
-    ) -> impl Iterator<Item = (&'a Arc<str>, alloc::borrow::Cow<'a, [(&'m [u8], &'m [u8])]>)> + use<'a, 'm> {
+    ) -> impl Iterator<Item = (&'a Arc<str>, alloc::borrow::Cow<'a, [(&'m [u8], &'m [u8])]>)> + use<'a, 'm>
+    {
         use alloc::borrow::Cow;
         let (arrays, largest) = (self.bulk == Bulk::Arrays, statements.len() - 1);
         let mut rest = members;

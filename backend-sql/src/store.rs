@@ -53,15 +53,10 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn new(
-        config: SqlConfig,
-        dialect: &'static dyn Dialect,
-        runtime: Arc<dyn Runtime>,
-    ) -> Self {
+    pub(crate) fn new(config: SqlConfig, dialect: &'static dyn Dialect, runtime: Arc<dyn Runtime>) -> Self {
         let config = Arc::new(config);
-        let pool = |size: usize| {
-            Arc::new(Pool::new(Arc::clone(&config), dialect, Arc::clone(&runtime), size))
-        };
+        let pool =
+            |size: usize| Arc::new(Pool::new(Arc::clone(&config), dialect, Arc::clone(&runtime), size));
         let reads = pool(usize::try_from(config.connections).unwrap_or(usize::MAX));
         let changes = if dialect.one_writer() { pool(1) } else { Arc::clone(&reads) };
         let sql = Statements::new(dialect, &config.prefix);

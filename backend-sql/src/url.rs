@@ -10,8 +10,9 @@ const MYSQL_PORT: u16 = 3306;
 /// See [`SqlConfig::from_url`].
 pub(crate) fn parse(url: &str) -> Result<SqlConfig> {
     const SCHEMES: &str = "postgres, postgresql, mysql, mariadb, sqlite";
-    let (scheme, rest) =
-        url.split_once(':').ok_or_else(|| invalid("it has no scheme, which is one of postgres, mysql, sqlite"))?;
+    let (scheme, rest) = url
+        .split_once(':')
+        .ok_or_else(|| invalid("it has no scheme, which is one of postgres, mysql, sqlite"))?;
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let mut config = match scheme {
         "postgres" | "postgresql" => server(rest, POSTGRES_PORT, SqlConfig::postgres)?,

@@ -46,7 +46,12 @@ async fn refused(config: SqlConfig, runtime: &Arc<dyn Runtime>, kind: ErrorKind,
 }
 
 /// What is the same for all servers. `least` gives a user `game` the rights that the README names.
-async fn server<F: Flavor>(server: Server<F>, runtime: Arc<dyn Runtime>, least: &str, no_database: (ErrorKind, &str)) {
+async fn server<F: Flavor>(
+    server: Server<F>,
+    runtime: Arc<dyn Runtime>,
+    least: &str,
+    no_database: (ErrorKind, &str),
+) {
     let wrong = |url: String| SqlConfig::from_url(&url).expect("a URL");
     refused(config(&server).password("hush"), &runtime, ErrorKind::Denied, "wrong").await;
     refused(config(&server).user("stranger").password("hush"), &runtime, ErrorKind::Denied, "wrong").await;
@@ -70,7 +75,8 @@ async fn server<F: Flavor>(server: Server<F>, runtime: Arc<dyn Runtime>, least: 
     let port = server.port().to_string();
     let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let silent = mute.local_addr().expect("an address").port().to_string();
-    refused(wrong(server.url().replace(&port, &silent)), &runtime, ErrorKind::Unavailable, "no connection").await;
+    refused(wrong(server.url().replace(&port, &silent)), &runtime, ErrorKind::Unavailable, "no connection")
+        .await;
 }
 
 async fn postgresql(runtime: Arc<dyn Runtime>) {

@@ -31,7 +31,10 @@ const HOLD: &str = "SELECT uid FROM tangelo_members FOR UPDATE";
 async fn filled<F: Flavor>(server: &Server<F>, runtime: &Arc<dyn Runtime>) -> Arc<SqlChannelManager> {
     let manager = started(&config(server).timeout(TIMEOUT), runtime).await;
     for n in 0..100 {
-        manager.add_many(&format!("room-{n}"), &frontend("connector-1", 1), &users(0..50)).await.expect("add");
+        manager
+            .add_many(&format!("room-{n}"), &frontend("connector-1", 1), &users(0..50))
+            .await
+            .expect("add");
     }
     assert_eq!(rows(server), "5000");
     manager
@@ -96,7 +99,9 @@ async fn what_is_purged_is_swept_by_the_next_start(runtime: Arc<dyn Runtime>) {
     manager.add("room", &frontend("connector-2", 1), "anna").await.expect("add");
     manager.stop().await.expect("stop");
     // As a process leaves it that dies right after its purge.
-    server.sql(Some("tangelo"), "UPDATE tangelo_frontends SET life = 2 WHERE sid = 'connector-1';").expect("purge");
+    server
+        .sql(Some("tangelo"), "UPDATE tangelo_frontends SET life = 2 WHERE sid = 'connector-1';")
+        .expect("purge");
     let manager = started(&config(&server), &runtime).await;
     swept(&server, &runtime).await;
     assert_eq!(manager.count("room").await.expect("count"), 1);

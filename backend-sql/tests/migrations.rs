@@ -23,7 +23,10 @@ on_both! {
 async fn ten(config: &SqlConfig, runtime: &Arc<dyn Runtime>) {
     let managers: Vec<_> = (0..10).map(|_| manager(config, runtime)).collect();
     let starts = join_all(managers.iter().map(|manager| manager.start())).await;
-    starts.into_iter().enumerate().for_each(|(n, start)| start.unwrap_or_else(|error| panic!("{n}: {error}")));
+    starts
+        .into_iter()
+        .enumerate()
+        .for_each(|(n, start)| start.unwrap_or_else(|error| panic!("{n}: {error}")));
     for (n, manager) in managers.iter().enumerate() {
         manager.add("room", &frontend(&format!("connector-{n}"), 1), "anna").await.expect("add");
     }

@@ -12,8 +12,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use support::{File, frontend, started};
-use tangelo_core::{ErrorKind, Instant};
 use tangelo_core::channel::ChannelManager as _;
+use tangelo_core::{ErrorKind, Instant};
 use tangelo_services::mariadb::MariaDb;
 use tangelo_services::postgres::Postgres;
 use tangelo_sql::SqlConfig;
@@ -146,7 +146,8 @@ impl Drop for Worker {
 
 /// Four processes at work: one is killed, one is frozen for a while. Whatever any of them was told is there.
 fn nothing_is_lost(url: &str) {
-    let mut workers: Vec<_> = ["a", "ab", "abc", "abcd"].iter().map(|name| Worker::start(url, name)).collect();
+    let mut workers: Vec<_> =
+        ["a", "ab", "abc", "abcd"].iter().map(|name| Worker::start(url, name)).collect();
     for worker in &mut workers {
         worker.progress(50);
     }
@@ -177,9 +178,14 @@ fn nothing_is_lost(url: &str) {
             assert!(found.is_empty(), "purged, and {} are there", found.len());
             continue;
         }
-        assert!(worker.added.is_subset(&found), "lost by {name}: {:?}", worker.added.difference(&found).next());
+        assert!(
+            worker.added.is_subset(&found),
+            "lost by {name}: {:?}",
+            worker.added.difference(&found).next()
+        );
         // One more than it has told of may be there, if it was killed.
-        let unknown = found.iter().filter(|user| !worker.added.contains(*user) && !worker.tried.contains(*user));
+        let unknown =
+            found.iter().filter(|user| !worker.added.contains(*user) && !worker.tried.contains(*user));
         assert!(unknown.count() <= 1, "ghosts of {name}");
     }
 }

@@ -13,7 +13,9 @@ use tangelo_core::{BoxFuture, ErrorKind};
 #[derive(Debug)]
 pub(super) struct MySql;
 
-session!(sqlx::MySql, MySqlConnection, |_, _| Err(sqlx::Error::InvalidArgument("MySQL has no arrays".into())));
+session!(sqlx::MySql, MySqlConnection, |_, _| Err(sqlx::Error::InvalidArgument(
+    "MySQL has no arrays".into()
+)));
 
 const VERSIONS: &[&[&str]] = &[&[
     "CREATE TABLE IF NOT EXISTS {p}_frontends (
@@ -29,18 +31,18 @@ const VERSIONS: &[&[&str]] = &[&[
 ]];
 
 impl Dialect for MySql {
-    fn connect<'a>(
-        &'a self,
-        config: &'a SqlConfig,
-    ) -> BoxFuture<'a, Result<Box<dyn Session>, sqlx::Error>> {
+    fn connect<'a>(&'a self, config: &'a SqlConfig) -> BoxFuture<'a, Result<Box<dyn Session>, sqlx::Error>> {
         Box::pin(async move {
             let mut options = MySqlConnectOptions::new();
             if let Database::MySql { host, port } = &config.at {
                 options = if host.starts_with('/') { options.socket(host) } else { options.host(host) };
                 options = options.port(*port);
             }
-            options = options
-                .ssl_mode(if config.tls { MySqlSslMode::VerifyIdentity } else { MySqlSslMode::Disabled });
+            options = options.ssl_mode(if config.tls {
+                MySqlSslMode::VerifyIdentity
+            } else {
+                MySqlSslMode::Disabled
+            });
             if let Some(ca) = &config.ca {
                 options = options.ssl_ca(ca);
             }
@@ -53,7 +55,8 @@ impl Dialect for MySql {
             if let Some(database) = &config.database {
                 options = options.database(database);
             }
-            let mut session: Box<dyn Session> = Box::new(options.disable_statement_logging().connect().await?);
+            let mut session: Box<dyn Session> =
+                Box::new(options.disable_statement_logging().connect().await?);
             session.run(&settings(config)).await?;
             Ok(session)
         })

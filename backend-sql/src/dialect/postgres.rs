@@ -29,10 +29,7 @@ const VERSIONS: &[&[&str]] = &[&[
 ]];
 
 impl Dialect for Postgres {
-    fn connect<'a>(
-        &'a self,
-        config: &'a SqlConfig,
-    ) -> BoxFuture<'a, Result<Box<dyn Session>, sqlx::Error>> {
+    fn connect<'a>(&'a self, config: &'a SqlConfig) -> BoxFuture<'a, Result<Box<dyn Session>, sqlx::Error>> {
         Box::pin(async move {
             let mut options = PgConnectOptions::new_without_pgpass().application_name("tangelo");
             if let Database::Postgres { host, port } = &config.at {
@@ -52,7 +49,8 @@ impl Dialect for Postgres {
             if let Some(database) = &config.database {
                 options = options.database(database);
             }
-            let mut session: Box<dyn Session> = Box::new(options.disable_statement_logging().connect().await?);
+            let mut session: Box<dyn Session> =
+                Box::new(options.disable_statement_logging().connect().await?);
             session.run(&settings(config)).await?;
             Ok(session)
         })
@@ -141,10 +139,14 @@ fn finding(code: &str, message: &str) -> Finding {
         "57014" => Finding::new(E::Timeout, R::Again, ""),
         "57P03" => Finding::new(E::Unavailable, R::Reconnect, "it starts, and serves when it is done"),
         "57P01" | "57P02" | "57P04" | "25P03" => Finding::new(E::Unavailable, R::Reconnect, ""),
-        "53300" => Finding::new(E::Unavailable, R::Reconnect, "raise its max_connections, or lower `connections`"),
+        "53300" => {
+            Finding::new(E::Unavailable, R::Reconnect, "raise its max_connections, or lower `connections`")
+        }
         "53100" => Finding::stays(E::Unavailable, "its disk is full"),
         "53200" => Finding::new(E::Unavailable, R::Again, "it lacks memory"),
-        "25006" => Finding::stays(E::Unavailable, "it is a standby, or read-only: give the primary's address"),
+        "25006" => {
+            Finding::stays(E::Unavailable, "it is a standby, or read-only: give the primary's address")
+        }
         "28P01" => Finding::stays(E::Denied, "the user or the password is wrong"),
         "28000" => Finding::stays(E::Denied, "the user may not come in: see its pg_hba.conf"),
         "42501" => Finding::stays(E::Denied, "its user lacks a right: see tangelo-sql's README"),

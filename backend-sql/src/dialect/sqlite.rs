@@ -13,7 +13,9 @@ use tangelo_core::{BoxFuture, ErrorKind};
 #[derive(Debug)]
 pub(super) struct Sqlite;
 
-session!(sqlx::Sqlite, SqliteConnection, |_, _| Err(sqlx::Error::InvalidArgument("SQLite has no arrays".into())));
+session!(sqlx::Sqlite, SqliteConnection, |_, _| Err(sqlx::Error::InvalidArgument(
+    "SQLite has no arrays".into()
+)));
 
 const VERSIONS: &[&[&str]] = &[&[
     "CREATE TABLE {p}_frontends (
@@ -32,10 +34,7 @@ const VERSIONS: &[&[&str]] = &[&[
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 impl Dialect for Sqlite {
-    fn connect<'a>(
-        &'a self,
-        config: &'a SqlConfig,
-    ) -> BoxFuture<'a, Result<Box<dyn Session>, sqlx::Error>> {
+    fn connect<'a>(&'a self, config: &'a SqlConfig) -> BoxFuture<'a, Result<Box<dyn Session>, sqlx::Error>> {
         Box::pin(async move {
             let mut options = SqliteConnectOptions::new();
             if let Database::Sqlite(path) = &config.at {
@@ -89,7 +88,9 @@ impl Dialect for Sqlite {
 
     fn insert(&self, rows: usize) -> String {
         let rows = repeated("(?, ?, ?, ?)", ", ", rows);
-        format!("INSERT INTO {{p}}_members (frontend, life, channel, uid) VALUES {rows} ON CONFLICT DO NOTHING")
+        format!(
+            "INSERT INTO {{p}}_members (frontend, life, channel, uid) VALUES {rows} ON CONFLICT DO NOTHING"
+        )
     }
 
     fn delete(&self, rows: usize) -> String {
@@ -100,7 +101,9 @@ impl Dialect for Sqlite {
     }
 
     fn delete_some(&self, table: &str, key: &str, condition: &str, limit: usize) -> String {
-        format!("DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {condition} LIMIT {limit})")
+        format!(
+            "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {condition} LIMIT {limit})"
+        )
     }
 
     fn versions(&self) -> &'static [&'static [&'static str]] {
@@ -124,10 +127,18 @@ fn finding(code: i32, message: &str) -> Finding {
         7 => Finding::new(E::Unavailable, R::Again, "there is no memory"),
         9 => Finding::new(E::Timeout, R::Again, ""),
         10 => Finding::new(E::Unavailable, R::Reconnect, "look at the disk"),
-        11 => Finding::stays(E::Protocol, "the file is damaged: stop all processes, remove it, and start anew"),
+        11 => {
+            Finding::stays(E::Protocol, "the file is damaged: stop all processes, remove it, and start anew")
+        }
         13 => Finding::new(E::Unavailable, R::Again, "the disk is full"),
-        14 => Finding::stays(E::Denied, "is its directory there, and may this user of the system write to it?"),
-        15 => Finding::new(E::Unavailable, R::Reconnect, "the file is locked by means that are strange to SQLite"),
+        14 => {
+            Finding::stays(E::Denied, "is its directory there, and may this user of the system write to it?")
+        }
+        15 => Finding::new(
+            E::Unavailable,
+            R::Reconnect,
+            "the file is locked by means that are strange to SQLite",
+        ),
         26 => Finding::stays(E::Invalid, "it is another kind of file: name another one"),
         _ => Finding::stays(E::Protocol, ""),
     }

@@ -17,7 +17,8 @@ impl Account {
             return Ok(None);
         }
         let users = std::fs::read_to_string("/etc/passwd").context("/etc/passwd")?;
-        let account = find(&users, name).with_context(|| format!("there is no user {name} on this machine"))?;
+        let account =
+            find(&users, name).with_context(|| format!("there is no user {name} on this machine"))?;
         Ok(Some(account))
     }
 
@@ -34,7 +35,8 @@ impl Account {
 }
 
 fn find(users: &str, name: &str) -> Option<Account> {
-    let mut fields = users.lines().map(|line| line.split(':')).find(|fields| fields.clone().next() == Some(name))?;
+    let mut fields =
+        users.lines().map(|line| line.split(':')).find(|fields| fields.clone().next() == Some(name))?;
     Some(Account { uid: fields.nth(2)?.parse().ok()?, gid: fields.next()?.parse().ok()? })
 }
 

@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result, bail};
 use core::time::Duration;
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use std::process::{Command, ExitStatus};
 use std::path::Path;
+use std::process::{Command, ExitStatus};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(1);
@@ -93,7 +93,9 @@ impl Family {
         let own = self.pid();
         let mut children = Vec::new();
         for entry in std::fs::read_dir("/proc").context("/proc")?.flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+                continue;
+            };
             if parent(pid) != Some(own) {
                 continue;
             }

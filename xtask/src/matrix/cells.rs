@@ -136,7 +136,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "the manager of channels on real PostgreSQL, MariaDB and SQLite, on tokio and on smol",
         steps: &[Step::tests(&["test", "-p", "tangelo-sql", "--no-fail-fast"])],
         needs: &[LINKER, MARIADB, POSTGRES],
-        limit_minutes: LIMIT_SQL,
+        limit_minutes: 4,
         quick: false,
     },
     Cell {

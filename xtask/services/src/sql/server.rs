@@ -46,7 +46,10 @@ impl<F: Flavor> Server<F> {
     /// If something is not installed, or it does not come up.
     pub fn start_with(settings: &[&str]) -> Result<Self> {
         // A Unix socket's path is short.
-        let dir = tempfile::Builder::new().prefix("tangelo-sql-").tempdir_in("/tmp").context("no place for data")?;
+        let dir = tempfile::Builder::new()
+            .prefix("tangelo-sql-")
+            .tempdir_in("/tmp")
+            .context("no place for data")?;
         let account = Account::instead_of_root(F::ACCOUNT)?;
         if let Some(account) = account {
             account.give(dir.path())?;
