@@ -137,7 +137,7 @@ impl Store {
 
     /// Does it, again and again until `deadline`.
     pub(crate) async fn perform<W: Work>(&self, work: &W, deadline: Instant) -> Result<W::Output, Failure> {
-        let mut backoff = Backoff::new();
+        let (mut backoff, mut last) = (Backoff::new(), None);
         loop {
             let lease = self.lease(W::MODE, deadline).await?;
             match self.attempt(lease, work, deadline).await {
@@ -146,8 +146,10 @@ impl Store {
                 Attempt::Again(failure) => {
                     let pause = backoff.pause();
                     if left(deadline) <= pause {
-                        return Err(failure);
+                        // Why it was tried again tells more than that time was up then.
+                        return Err(last.filter(|_| failure.kind == ErrorKind::Timeout).unwrap_or(failure));
                     }
+                    last = Some(failure);
                     self.runtime.sleep(pause).await;
                 }
             }

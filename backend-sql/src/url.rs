@@ -163,7 +163,7 @@ mod tests {
             ("mysql://a:hush%4@h", "%25"),
             ("mysql://a:hush%ff@h", "UTF-8"),
             ("mysql://a:hush@h?nonsense=1", "setting"),
-            ("mysql://a:b?hush@h", "setting"),
+            ("mysql://a:b?hush@h", "port"),
             ("mysql://a:hu/sh@h", "no host"),
             ("mysql://h/db/hush", "%2F"),
             ("mysql://a:hush@h?timeout=x", "number"),

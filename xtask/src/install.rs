@@ -61,8 +61,8 @@ pub(crate) enum Probe {
     Tool(Tool),
     /// A program on the PATH, and these files.
     ProgramWithFiles(&'static str, &'static [&'static str]),
-    /// Whatever this finds.
-    Which(fn() -> bool),
+    /// What this finds.
+    Found(fn() -> bool),
 }
 
 /// How to get something.
@@ -82,9 +82,9 @@ impl Probe {
             Self::ProgramWithFiles(name, files) => {
                 on_path(name).is_some() && files.iter().all(|file| Path::new(file).is_file())
             }
-            Self::Which(is_there) => is_there(),
             Self::Tool(tool) => tool.dir().join(tool.name).is_file(),
             Self::Program(name) => on_path(name).is_some(),
+            Self::Found(there) => there(),
             Self::CargoCommand(name) => {
                 processes::cargo(&[name, "--version"]).output().is_ok_and(|output| output.status.success())
             }

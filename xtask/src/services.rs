@@ -27,18 +27,22 @@ pub(crate) const REDIS: Need = Need {
     source: Source::Debian(&redis::PACKAGES),
 };
 
-/// PostgreSQL.
+/// PostgreSQL; Debian keeps its programs where no PATH leads.
 pub(crate) const POSTGRES: Need = Need {
     what: "PostgreSQL",
-    probe: Probe::Which(|| postgres::program("initdb").is_some()),
+    probe: Probe::Found(postgres_is_there),
     source: Source::Debian(&postgres::PACKAGES),
 };
-/// MariaDB with its client.
+/// MariaDB and its client.
 pub(crate) const MARIADB: Need = Need {
     what: "MariaDB",
-    probe: Probe::ProgramWithFiles("mariadbd", &["/usr/bin/mariadb-install-db", "/usr/bin/mariadb"]),
+    probe: Probe::ProgramWithFiles("mariadb", &[mariadb::PROGRAM, "/usr/bin/mariadb-install-db"]),
     source: Source::Debian(&mariadb::PACKAGES),
 };
+
+fn postgres_is_there() -> bool {
+    ["initdb", "postgres", "psql"].iter().all(|program| postgres::program(program).is_some())
+}
 
 const ALL: [Need; 6] = [ZOOKEEPER, SSH, NETWORK, REDIS, POSTGRES, MARIADB];
 

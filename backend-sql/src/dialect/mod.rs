@@ -23,7 +23,7 @@ pub(crate) enum Bulk {
     Rows { insert: usize, delete: usize },
 }
 
-/// One kind of database. Statements are templates: `{p}` is the prefix of the tables, `?` a value.
+/// One kind of database. Statements are templates: `{p}` is the prefix of the tables, `?` the next value.
 pub(crate) trait Dialect: Debug + Send + Sync {
     /// A connection, ready for use.
     fn connect<'a>(

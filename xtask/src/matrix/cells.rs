@@ -2,7 +2,7 @@
 
 use super::cell::{Cell, Step};
 use crate::install::{Need, Probe, Source, Tool};
-use crate::services::{NETWORK, REDIS, SSH, ZOOKEEPER};
+use crate::services::{MARIADB, NETWORK, POSTGRES, REDIS, SSH, ZOOKEEPER};
 
 const RUSTFMT: Need = Need {
     what: "rustfmt",
@@ -38,7 +38,7 @@ pub(super) const CELLS: &[Cell] = &[
             Step::tests(&["test", "-p", "xtask", "--no-fail-fast"]),
             Step::tests(&["test", "-p", "tangelo-services", "--no-fail-fast"]),
         ],
-        needs: &[LINKER, NETWORK, REDIS, SSH, ZOOKEEPER],
+        needs: &[LINKER, MARIADB, NETWORK, POSTGRES, REDIS, SSH, ZOOKEEPER],
         limit_minutes: 6,
         quick: false,
     },
@@ -149,6 +149,14 @@ pub(super) const CELLS: &[Cell] = &[
         quick: false,
     },
     Cell {
+        name: "sql",
+        what: "the manager of channels on real PostgreSQL, MariaDB and SQLite, on tokio and on smol",
+        steps: &[Step::tests(&["test", "-p", "tangelo-sql", "--no-fail-fast"])],
+        needs: &[LINKER, MARIADB, POSTGRES],
+        limit_minutes: 12,
+        quick: false,
+    },
+    Cell {
         name: "tokio-zookeeper",
         what: "whole clusters with their masters on ZooKeeper, on tokio; no smol in it",
         steps: &[
@@ -220,7 +228,7 @@ pub(super) const CELLS: &[Cell] = &[
                 "-p",
                 "tangelo",
                 "--features",
-                "channel-redis",
+                "channel-redis,channel-postgres,channel-mysql",
                 "--test",
                 "cluster",
                 "--",
@@ -231,17 +239,17 @@ pub(super) const CELLS: &[Cell] = &[
                 "-p",
                 "tangelo",
                 "--features",
-                "channel-redis",
+                "channel-redis,channel-postgres,channel-mysql",
                 "--lib",
                 "channel::stores",
             ]),
             Step::Without {
-                args: &["-p", "tangelo", "--features", "channel-redis"],
+                args: &["-p", "tangelo", "--features", "channel-redis,channel-postgres,channel-mysql"],
                 crates: &["smol", "async-io", "async-process"],
             },
         ],
-        needs: &[LINKER, REDIS],
-        limit_minutes: 8,
+        needs: &[LINKER, MARIADB, POSTGRES, REDIS],
+        limit_minutes: 10,
         quick: false,
     },
     Cell {
@@ -254,7 +262,7 @@ pub(super) const CELLS: &[Cell] = &[
                 "tangelo",
                 "--no-default-features",
                 "--features",
-                "runtime-smol,channel-sqlite,affinity,cli,channel-redis",
+                "runtime-smol,channel-sqlite,affinity,cli,channel-redis,channel-postgres,channel-mysql",
                 "--test",
                 "cluster",
                 "--",
@@ -266,13 +274,13 @@ pub(super) const CELLS: &[Cell] = &[
                     "tangelo",
                     "--no-default-features",
                     "--features",
-                    "runtime-smol,channel-sqlite,affinity,cli,channel-redis",
+                    "runtime-smol,channel-sqlite,affinity,cli,channel-redis,channel-postgres,channel-mysql",
                 ],
                 crates: &["tokio/rt", "tokio/net", "tokio/time", "mio"],
             },
         ],
-        needs: &[LINKER, REDIS],
-        limit_minutes: 8,
+        needs: &[LINKER, MARIADB, POSTGRES, REDIS],
+        limit_minutes: 10,
         quick: false,
     },
     Cell {

@@ -67,7 +67,8 @@ fn program(account: Option<Account>, program: &Path, args: &[String], dir: &Path
             command
         }
     };
-    command.args(args).current_dir(dir);
+    // One that starts clears away what others have in a directory for all.
+    command.args(args).current_dir(dir).env("TMPDIR", dir);
     command
 }
 

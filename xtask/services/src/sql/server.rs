@@ -80,7 +80,7 @@ impl<F: Flavor> Server<F> {
         let (daemon, mut args) = F::daemon(&self.place());
         args.extend(self.settings.iter().cloned());
         let mut command = spawner::command_as(self.account, &daemon.to_string_lossy(), &args);
-        command.current_dir(self.dir.path());
+        command.current_dir(self.dir.path()).env("TMPDIR", self.dir.path());
         *family = Some(Family::start(command, &self.log()).with_context(|| missing::<F>(&daemon))?);
         Ok(())
     }
