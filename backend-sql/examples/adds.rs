@@ -94,8 +94,8 @@ async fn by_hand(url: &str, sort: &str, batches: &[Vec<String>]) -> anyhow::Resu
     let table = format!("hand_{sort}");
     let values = |row: &str| vec![row; BATCH].join(", ");
     macro_rules! insert {
-        ($options:ty, $create:expr, $insert:expr) => {{
-            let mut connection = url.parse::<$options>()?.disable_statement_logging().connect().await?;
+        ($url:expr, $options:ty, $create:expr, $insert:expr) => {{
+            let mut connection = $url.parse::<$options>()?.disable_statement_logging().connect().await?;
             sqlx::raw_sql(sqlx::AssertSqlSafe($create)).execute(&mut connection).await?;
             let statement: Arc<str> = $insert.into();
             let begin = Instant::now();
@@ -136,14 +136,14 @@ async fn by_hand(url: &str, sort: &str, batches: &[Vec<String>]) -> anyhow::Resu
         }
         Some("mysql") => {
             let insert = format!("INSERT IGNORE INTO {table} VALUES {}", values("(?, ?, ?)"));
-            insert!(sqlx::mysql::MySqlConnectOptions, create, insert)
+            insert!(url, sqlx::mysql::MySqlConnectOptions, create, insert)
         }
         _ => {
             let create =
                 format!("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {create} WITHOUT ROWID");
             let insert = format!("INSERT OR IGNORE INTO {table} VALUES {}", values("(?, ?, ?)"));
-            let url = &format!("{url}?mode=rwc");
-            insert!(sqlx::sqlite::SqliteConnectOptions, create, insert)
+            let url = format!("{url}?mode=rwc");
+            insert!(url, sqlx::sqlite::SqliteConnectOptions, create, insert)
         }
     }
 }
