@@ -2,7 +2,7 @@
 
 use crate::error::Failure;
 use crate::session::{Arg, Session, Value};
-use crate::statements::Statements;
+use crate::statements::{Member, Statements};
 use crate::store::{Mode, Work};
 use alloc::sync::Arc;
 use async_lock::SemaphoreGuardArc;
@@ -103,8 +103,8 @@ struct Net<'a> {
     stale: Vec<usize>,
     life: i64,
     /// Sorted, so that all lock rows in the same order and indexes grow in theirs.
-    adds: Vec<(&'a [u8], &'a [u8])>,
-    leaves: Vec<(&'a [u8], &'a [u8])>,
+    adds: Vec<Member<'a>>,
+    leaves: Vec<Member<'a>>,
 }
 
 impl Batch {

@@ -3,6 +3,7 @@
 use crate::dialect::{Bulk, Dialect};
 use crate::session::Kind::{self, Bytes, Int};
 use crate::session::{Arg, Session};
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use tangelo_core::channel::MAX_PAGE;
 
@@ -17,6 +18,9 @@ pub(crate) struct Query {
     pub(crate) sql: Arc<str>,
     pub(crate) columns: &'static [Kind],
 }
+
+/// A channel and a user.
+pub(crate) type Member<'a> = (&'a [u8], &'a [u8]);
 
 /// All statements.
 #[derive(Debug)]
@@ -149,7 +153,7 @@ impl Statements {
         session: &mut dyn Session,
         frontend: i64,
         life: i64,
-        members: &[(&[u8], &[u8])],
+        members: &[Member<'_>],
     ) -> Result<(), sqlx::Error> {
         for (sql, members) in self.split(&self.insert, members) {
             let args: Vec<_> = match self.bulk {
@@ -172,7 +176,7 @@ impl Statements {
         session: &mut dyn Session,
         frontend: i64,
         life: i64,
-        members: &[(&[u8], &[u8])],
+        members: &[Member<'_>],
     ) -> Result<(), sqlx::Error> {
         for (sql, members) in self.split(&self.delete, members) {
             let args: Vec<_> = match self.bulk {
@@ -193,10 +197,8 @@ impl Statements {
     fn split<'a, 'm>(
         &self,
         statements: &'a [Arc<str>],
-        members: &'a [(&'m [u8], &'m [u8])],
-    ) -> impl Iterator<Item = (&'a Arc<str>, alloc::borrow::Cow<'a, [(&'m [u8], &'m [u8])]>)> + use<'a, 'm>
-    {
-        use alloc::borrow::Cow;
+        members: &'a [Member<'m>],
+    ) -> impl Iterator<Item = (&'a Arc<str>, Cow<'a, [Member<'m>]>)> + use<'a, 'm> {
         let (arrays, largest) = (self.bulk == Bulk::Arrays, statements.len() - 1);
         let mut rest = members;
         core::iter::from_fn(move || {
@@ -231,7 +233,7 @@ fn step(rows: usize, largest: usize) -> (usize, usize) {
     if rows + above / 8 >= above { (below + 1, rows) } else { (below, 1 << below) }
 }
 
-fn arrays<'a>(frontend: i64, life: i64, members: &[(&'a [u8], &'a [u8])]) -> Vec<Arg<'a>> {
+fn arrays<'a>(frontend: i64, life: i64, members: &[Member<'a>]) -> Vec<Arg<'a>> {
     let (channels, uids) = members.iter().copied().unzip();
     vec![Arg::Int(frontend), Arg::Int(life), Arg::Many(channels), Arg::Many(uids)]
 }

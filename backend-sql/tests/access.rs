@@ -68,7 +68,9 @@ async fn server<F: Flavor>(
     poor.purge_server(&front).await.expect("purge");
     poor.clean().await.expect("clean");
     // It may not make tables of its own.
-    refused(game.prefix("other"), &runtime, ErrorKind::Denied, "README").await;
+    let error = manager(&game.prefix("other"), &runtime).start().await.expect_err("no right");
+    assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+    assert!(error.to_string().contains("README"), "{error}");
 
     server.kill().expect("kill");
     refused(config(&server), &runtime, ErrorKind::Unavailable, "is it running").await;

@@ -21,7 +21,7 @@ on_both! {
     mariadb_that_is_frozen
 }
 
-const TIMEOUT: Duration = Duration::from_millis(800);
+const TIMEOUT: Duration = Duration::from_millis(600);
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// SIGKILL, and a start with the data on the disk.

@@ -41,9 +41,16 @@ fn worker() {
     }
 }
 
+/// To the process that has started this one, if one has.
+fn say(line: &str) {
+    if std::env::var_os(NAME).is_some() {
+        writeln!(std::io::stdout(), "{line}").expect("a reader");
+    }
+}
+
 /// Adds one user after the other, and says each time that it is done.
 fn work(url: &str, name: &str, most: usize, stop: &(dyn Fn() -> bool + Sync)) {
-    let runtime = if name.len() % 2 == 0 { support::tokio() } else { support::smol() };
+    let runtime = if name.len().is_multiple_of(2) { support::tokio() } else { support::smol() };
     support::run(runtime, |runtime| async move {
         let config = SqlConfig::from_url(url).expect("a URL").timeout(TIMEOUT);
         let manager = support::manager(&config, &runtime);
@@ -58,12 +65,12 @@ fn work(url: &str, name: &str, most: usize, stop: &(dyn Fn() -> bool + Sync)) {
             let user = format!("{name}-{n}");
             let begin = Instant::now();
             match manager.add("room", &front, &user).await {
-                Ok(()) => writeln!(std::io::stdout(), "+{user}").expect("a reader"),
+                Ok(()) => say(&format!("+{user}")),
                 // Somebody has purged it.
                 Err(error) if error.kind() == ErrorKind::StaleIncarnation => break,
                 Err(error) => {
                     assert!(error.is_temporary(), "{error}");
-                    writeln!(std::io::stdout(), "?{user}").expect("a reader");
+                    say(&format!("?{user}"));
                 }
             }
             // One that was frozen in between took long, by no fault of its own.
