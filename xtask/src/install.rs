@@ -36,6 +36,11 @@ impl Tool {
         repo::target().join("tools").join(format!("{}-{}", self.name, self.version))
     }
 
+    /// Whether it is `cargo <command>`.
+    pub(crate) fn is(self, command: &str) -> bool {
+        self.name.strip_prefix("cargo-") == Some(command)
+    }
+
     /// What installs it. Unoptimized, which takes half the time: such a tool mostly waits for cargo.
     fn command<'a>(&'a self, root: &'a str) -> [&'a str; 8] {
         ["install", "--locked", "--debug", "--root", root, "--version", self.version, self.name]
@@ -46,7 +51,8 @@ impl Tool {
         let root = root.to_str().context("the target directory's name is no UTF-8")?;
         let install = self.command(root);
         let log = repo::target().join("xtask").join(format!("{}.log", self.name));
-        run::must(&mut processes::cargo(&install), &log, Duration::from_secs(600))
+        let mut install = processes::cargo(&install);
+        run::must(install.env("CARGO_PROFILE_DEV_DEBUG", "0"), &log, Duration::from_secs(600))
     }
 }
 
@@ -119,7 +125,9 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<()> {
     let mut tried = if packages.is_empty() { Ok(()) } else { packages_installed(&packages) };
     for need in &absent {
         if let Source::Tool(tool) = need.source {
-            tried = tried.and(tool.install());
+            // One that fails keeps no other from being tried.
+            let installed = tool.install();
+            tried = tried.and(installed);
         }
     }
     let absent = missing(&absent);

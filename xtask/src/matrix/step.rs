@@ -1,8 +1,9 @@
 //! Running one step and judging it.
 
 use super::cell::{Counts, Step};
-use super::cells::CARGO_HACK;
+use super::cells::TOOLS;
 use super::count;
+use crate::install::Tool;
 use crate::run::{self, Ended};
 use crate::{processes, repo};
 use anyhow::{Context as _, Result};
@@ -27,10 +28,11 @@ pub(super) fn run(
 ) -> Result<Judged> {
     let arguments = step.arguments();
     let mut command = processes::cargo(&arguments);
-    match step {
-        Step::Check { env, .. } => drop(command.envs(env.iter().copied())),
-        Step::Combinations { .. } => drop(command.env("PATH", with_hack()?)),
-        _ => (),
+    if let Step::Check { env, .. } = step {
+        command.envs(env.iter().copied());
+    }
+    if let Some(tool) = TOOLS.into_iter().find(|tool| tool.is(arguments[0])) {
+        command.env("PATH", path_with(tool)?);
     }
     writeln!(run::open_log(log)?, "$ {}", run::shown(&command))?;
     let start = std::fs::metadata(log)?.len();
@@ -100,10 +102,10 @@ fn judge(step: &Step, success: bool, output: &str) -> Judged {
     }
 }
 
-/// The PATH on which cargo finds our own cargo-hack first.
-fn with_hack() -> Result<OsString> {
+/// The PATH on which cargo finds our own `tool` first.
+fn path_with(tool: Tool) -> Result<OsString> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let dirs = core::iter::once(CARGO_HACK.dir()).chain(std::env::split_paths(&path));
+    let dirs = core::iter::once(tool.dir()).chain(std::env::split_paths(&path));
     std::env::join_paths(dirs).context("the target directory cannot stand in PATH")
 }
 
