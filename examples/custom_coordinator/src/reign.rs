@@ -31,8 +31,11 @@ impl Drop for Chair {
         let (files, seat, lease) =
             (self.coordinator.files.clone(), self.seat.clone(), self.coordinator.lease);
         // If it fails the seat is empty when its time is over, or its process.
-        let leave = move || drop(files.change(lease, |table| Ok(table.leave(&seat))));
-        self.coordinator.runtime.spawn_blocking(Box::new(leave));
+        let leave = move |table: &mut Table| {
+            table.leave(&seat);
+            Ok(())
+        };
+        self.coordinator.runtime.spawn_blocking(Box::new(move || drop(files.change(lease, leave))));
     }
 }
 
@@ -147,7 +150,11 @@ impl Leadership for Reign {
     async fn resign(&self) -> Result<()> {
         self.lead.over.store(true, SeqCst);
         let seat = self.chair.seat.clone();
-        self.chair.coordinator.change(move |table| Ok(table.leave(&seat))).await
+        let leave = move |table: &mut Table| {
+            table.leave(&seat);
+            Ok(())
+        };
+        self.chair.coordinator.change(leave).await
     }
 
     async fn hand_over(&self, to: &str) -> Result<()> {

@@ -164,6 +164,7 @@ impl Files {
                     );
                     return Err(Error::new(ErrorKind::Timeout, message));
                 }
+                #[allow(clippy::disallowed_methods, reason = "on a thread for what may block, up to a limit")]
                 TryLockError::WouldBlock => std::thread::sleep(Duration::from_millis(1)),
             }
         }
