@@ -26,14 +26,7 @@ impl Context {
     /// # Errors
     /// For a wrong setting; whatever the system says.
     pub(crate) fn of_master(dir: &Path, env: &str, configure: impl FnOnce(&App)) -> Result<Self> {
-        let dir = absolute(dir)?;
-        // What is wrong with master.json is told by whoever needs more of it.
-        let (id, host) = load_master(&dir, env).map_or_else(
-            |_| ("master".into(), "127.0.0.1".into()),
-            |config| (config.master.id, config.master.host),
-        );
-        let def = ServerDef::new(id, "master", host);
-        Self::of(dir, env, def, Incarnation::default(), configure)
+        Self::with(master_application(&absolute(dir)?, env, configure)?)
     }
 
     /// For the process that `def` describes, with its application.
@@ -47,12 +40,12 @@ impl Context {
         incarnation: Incarnation,
         configure: impl FnOnce(&App),
     ) -> Result<Self> {
-        let runtime = parts::runtime()?;
-        let place = Place { dir: dir.clone(), env: env.into(), def, incarnation };
-        let app = App::new(place, Arc::clone(&runtime));
-        configure(&app);
-        let election = election::configured(&app, &dir)?;
-        Ok(Self { runtime, dir, election, app })
+        Self::with(application(Place { dir, env: env.into(), def, incarnation }, configure)?)
+    }
+
+    fn with(app: App) -> Result<Self> {
+        let election = election::configured(&app)?;
+        Ok(Self { runtime: Arc::clone(app.runtime()), dir: app.dir().into(), election, app })
     }
 
     /// Runs a task to its end.
@@ -61,6 +54,29 @@ impl Context {
         self.runtime.block_on(Box::pin(async { output = Some(task.await) }));
         output.expect("block_on runs its future to its end")
     }
+}
+
+/// The application of a master, or of whoever acts for one.
+///
+/// # Errors
+/// If there is no runtime to be had.
+pub(crate) fn master_application(dir: &Path, env: &str, configure: impl FnOnce(&App)) -> Result<App> {
+    // What is wrong with master.json is told by whoever needs more of it.
+    let (id, host) = load_master(dir, env).map_or_else(
+        |_| ("master".into(), "127.0.0.1".into()),
+        |config| (config.master.id, config.master.host),
+    );
+    let def = ServerDef::new(id, "master", host);
+    application(
+        Place { dir: dir.into(), env: env.into(), def, incarnation: Incarnation::default() },
+        configure,
+    )
+}
+
+fn application(place: Place, configure: impl FnOnce(&App)) -> Result<App> {
+    let app = App::new(place, parts::runtime()?);
+    configure(&app);
+    Ok(app)
 }
 
 /// The application's directory, wherever a process of it goes.

@@ -8,6 +8,7 @@ mod channel;
 mod cli;
 mod config;
 mod context;
+mod custom;
 mod election;
 mod embedded;
 mod link;
@@ -25,6 +26,10 @@ pub use app::{App, BoxError, Component, Outcome};
 /// Goes above an `impl` of [`Component`].
 pub use async_trait::async_trait;
 pub use channel::{ChannelService, GlobalChannelService, MemoryChannelManager};
+pub use custom::{
+    AffinityContext, CoordinatorContext, Custom, CustomAffinity, CustomCoordinator, CustomSupervisor,
+    SupervisorContext,
+};
 pub use election::{MasterHa, MasterHaConfig};
 #[cfg(feature = "load-test")]
 pub use member::simulate_servers;

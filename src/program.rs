@@ -70,7 +70,8 @@ impl Program {
                 return ended(crate::election::guard());
             }
             if std::env::args().nth(1).as_deref() == Some(crate::remote::AGENT) {
-                return ended(crate::remote::agent::run(&self.ordered_dir()));
+                let env = ordered("--env").unwrap_or_else(environment);
+                return ended(crate::remote::agent::run(&self.ordered_dir(), &env, configure));
             }
             // Without a command line a process is what it was launched for, or else it starts the cluster.
             if Launch::is_ordered() {
@@ -79,7 +80,7 @@ impl Program {
                         .and_then(|launch| serve(&self.ordered_dir(), launch, configure)),
                 );
             }
-            let env = std::env::var("TANGELO_ENV").unwrap_or_else(|_| "development".into());
+            let env = environment();
             let started = Context::of_master(&self.dir, &env, configure).and_then(|context| {
                 crate::channel::check(&context.app)?;
                 Plan::new(context, &env, &Own::default())?.run(Role::START, logger())
@@ -91,9 +92,20 @@ impl Program {
     /// The directory that a master has said to an agent or server, which on another host may differ.
     #[cfg(not(feature = "cli"))]
     fn ordered_dir(&self) -> PathBuf {
-        let args = std::env::args().take_while(|arg| arg != "--");
-        args.skip_while(|arg| arg != "--dir").nth(1).map_or_else(|| self.dir.clone(), PathBuf::from)
+        ordered("--dir").map_or_else(|| self.dir.clone(), PathBuf::from)
     }
+}
+
+/// What a master has said to an agent or server behind `flag`.
+#[cfg(not(feature = "cli"))]
+fn ordered(flag: &str) -> Option<String> {
+    std::env::args().take_while(|arg| arg != "--").skip_while(|arg| arg != flag).nth(1)
+}
+
+/// The environment to start, without a command line.
+#[cfg(not(feature = "cli"))]
+fn environment() -> String {
+    std::env::var("TANGELO_ENV").unwrap_or_else(|_| "development".into())
 }
 
 #[cfg(not(feature = "cli"))]

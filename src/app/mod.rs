@@ -52,7 +52,8 @@ impl App {
     }
 
     /// Calls `then` at once if this process runs in one of `envs` and is a server of one of
-    /// `types`: names joined by `|`, such as `gate|connector`, or `all`. The master's type is `master`.
+    /// `types`: names joined by `|`, such as `gate|connector`, or `all`. The type of a master is `master`, and
+    /// so is that of a command, and of what acts for a master on another host.
     pub fn configure_for(&self, envs: &str, types: &str, then: impl FnOnce(&Self)) -> &Self {
         if names(envs, self.env()) && names(types, self.server_type()) {
             then(self);

@@ -46,7 +46,7 @@ pub(super) fn start(cli: &Cli, plan: Plan, args: &StartArgs) -> Result<()> {
     let patience = patience(&context, &config);
     let console = Console::new(context, config, &secret, None)?;
     let (logged, since) = (tail::length(&log), Instant::now());
-    let supervisor = parts::supervisor(Arc::clone(&console.context.runtime));
+    let supervisor = parts::supervisor(&console.context.app)?;
     let Begun { row, process, supervisor } = begin(&console, supervisor, spec, &log, patience)?;
     if row.role == MasterRole::Standby {
         return standing_by(&console, &row);

@@ -9,7 +9,6 @@ use crate::link::{LinkConfig, Secret};
 use crate::master;
 use crate::parts;
 use crate::time::{Elapsed, timeout};
-use alloc::sync::Arc;
 use core::time::Duration;
 use futures_lite::future;
 use tangelo_core::config::{self, ClusterConfig};
@@ -136,7 +135,7 @@ impl Console {
     /// Waits until these masters, which have been told to go, are gone.
     pub(super) fn wait_for(&self, masters: &[ProcessRef]) -> Result<()> {
         let runtime = &self.context.runtime;
-        let supervisor = parts::supervisor(Arc::clone(runtime));
+        let supervisor = parts::supervisor(&self.context.app)?;
         let until = Instant::now() + LEAVE;
         self.context.block_on(async {
             for master in masters {

@@ -23,7 +23,7 @@ pub(super) fn masterha(cli: &Cli, context: Context) -> Result<()> {
     let secret = secret::obtain(&context.dir, &config)?;
     let patience = background::patience(&context, &config);
     let own_program = own_file()?;
-    let reach = Reach::new(&config.master.ssh, &context.dir, &own_program);
+    let reach = Reach::new(&config.master.ssh, &context.dir, &cli.env, &own_program);
     let names = names(&config.master.id, &standbys);
     let console = Console::new(context, config, &secret, None)?;
     let living = console.context.block_on(find::living(&console.context))?;
@@ -63,14 +63,14 @@ struct Start<'a> {
 impl Start<'_> {
     /// Starts a master where it belongs, and says what it does.
     fn master(&self, def: &StandbyDef, id: &str) -> Result<String> {
-        let Context { runtime, dir, .. } = &self.console.context;
+        let Context { runtime, dir, app, .. } = &self.console.context;
         let StandbyDef { host, port, priority, .. } = def;
         let mut args: Vec<String> = vec!["--host".into(), host.clone(), "--port".into(), port.to_string()];
         if let Some(priority) = priority {
             args.extend(["--priority".into(), priority.to_string()]);
         }
         let until = Authority::Until(Instant::now() + self.patience * 2);
-        let local = parts::supervisor(Arc::clone(runtime));
+        let local = parts::supervisor(app)?;
         let supervisor = HostSupervisor::new(runtime, local, self.reach.clone(), until);
         let here = self.console.context.block_on(supervisor.is_here(host));
         let place = if here {

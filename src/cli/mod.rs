@@ -46,7 +46,7 @@ pub(crate) fn run(default_dir: &Path, configure: impl FnOnce(&App)) -> ExitCode 
     }
     let done = match &cli.command {
         Command::Init(args) => init::init(&args.path),
-        Command::Agent => agent::run(dir),
+        Command::Agent => agent::run(dir, &cli.env, configure),
         #[cfg(feature = "coordinator-zookeeper")]
         Command::Guard => guard(),
         command => {

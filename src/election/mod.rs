@@ -1,6 +1,8 @@
 //! How the masters of this cluster elect their leader, and how others look at it: by a file lock on
-//! one machine, or by ZooKeeper.
+//! one machine, by ZooKeeper, or by a coordinator of the application's own.
 
+mod custom;
+mod look;
 mod one_machine;
 #[cfg(feature = "coordinator-zookeeper")]
 mod zookeeper;
@@ -12,12 +14,12 @@ pub(crate) use zookeeper::guard;
 
 use crate::app::App;
 use crate::config;
+use crate::custom::CustomCoordinator;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use async_trait::async_trait;
 use core::time::Duration;
 use one_machine::OneMachine;
-use std::path::Path;
 use tangelo_core::config::ZooKeeperConfig;
 use tangelo_core::coordinator::{Candidate, LeaderInfo};
 use tangelo_core::runtime::Runtime;
@@ -69,11 +71,21 @@ pub(crate) trait Election: Send + Sync {
     async fn standbys(&self, runtime: &Arc<dyn Runtime>) -> Result<Vec<Candidate>>;
 }
 
-/// What `app` and `config/zookeeper.json` of `dir` say, in this order; without either, one machine.
+/// What `app` and `config/zookeeper.json` of its directory say, in this order; without either, one machine.
 ///
 /// # Errors
 /// For a wrong setting, or one that this build cannot serve.
-pub(crate) fn configured(app: &App, dir: &Path) -> Result<Box<dyn Election>> {
+pub(crate) fn configured(app: &App) -> Result<Box<dyn Election>> {
+    if let Some(custom) = app.get::<CustomCoordinator>() {
+        if app.enabled::<MasterHaConfig>() || app.enabled::<MasterHa>() {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "CustomCoordinator and MasterHa, or its MasterHaConfig, are both set: masters have one coordinator",
+            ));
+        }
+        return Ok(Box::new(custom::Custom::new((*custom).clone(), app)));
+    }
+    let dir = app.dir();
     let config = match app.get::<MasterHaConfig>() {
         Some(config) => {
             let wrong = |what| Error::new(ErrorKind::Invalid, format!("MasterHaConfig: {what}"));
@@ -92,5 +104,31 @@ pub(crate) fn configured(app: &App, dir: &Path) -> Result<Box<dyn Election>> {
             "masters on ZooKeeper are configured, but not in this build: add \"coordinator-zookeeper\" to \
              tangelo's features in Cargo.toml, or remove config/zookeeper.json",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::EmbeddedCoordinator;
+    use tangelo_core::config::Timing;
+
+    #[test]
+    fn a_coordinator_of_the_applications_own_is_asked_and_is_the_only_one() {
+        let app = App::for_tests();
+        app.set(CustomCoordinator::new(|context| {
+            assert_eq!(context.lease, Timing::default().lease);
+            assert_eq!((&*context.env, context.dir.to_str()), ("test", Some("/nowhere")));
+            Err::<EmbeddedCoordinator, _>(Error::new(ErrorKind::Denied, "not today"))
+        }));
+        let election = configured(&app).unwrap_or_else(|error| panic!("{error}"));
+        let runtime = app.runtime();
+        runtime.block_on(Box::pin(async {
+            assert_eq!(election.leader(runtime).await.unwrap_err().to_string(), "not today");
+            assert_eq!(election.standbys(runtime).await.unwrap_err().kind(), ErrorKind::Denied);
+        }));
+        app.enable(MasterHa);
+        let error = configured(&app).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.starts_with("CustomCoordinator and MasterHa"), "{error}");
     }
 }

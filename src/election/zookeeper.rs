@@ -1,24 +1,20 @@
 //! Among all masters that meet in a ZooKeeper.
 
+use super::look::{self, Looking};
 use super::{Election, Part};
 use crate::parts;
 use crate::program::own_file;
-use crate::time::{Elapsed, timeout};
+use crate::time::Elapsed;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use async_trait::async_trait;
 use core::time::Duration;
-use futures_lite::StreamExt;
 use std::path::Path;
-use std::sync::OnceLock;
 use tangelo_core::config::ZooKeeperConfig;
 use tangelo_core::coordinator::{Candidate, LeaderInfo};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{Coordinator, Error, ErrorKind, Result};
 use tangelo_zookeeper::{GuardCommand, ZooKeeperCoordinator, run_guard};
-
-/// How long whoever only looks waits for an answer.
-const LOOK: Duration = Duration::from_secs(3);
 
 /// The first argument of the child that watches over a master.
 pub(crate) const GUARD: &str = "guard";
@@ -32,25 +28,21 @@ pub(crate) fn guard() -> Result<()> {
     done
 }
 
-/// A ZooKeeper, and the session of whoever only looks; made at the first look.
+/// A ZooKeeper, and the session of whoever only looks.
 pub(super) struct ZooKeeper {
     config: ZooKeeperConfig,
     /// The application's, to be seen in `ps`.
     dir: String,
-    looking: OnceLock<Arc<dyn Coordinator>>,
+    looking: Looking,
 }
 
 impl ZooKeeper {
     pub(super) fn new(config: ZooKeeperConfig, dir: &Path) -> Self {
-        Self { config, dir: dir.to_string_lossy().into_owned(), looking: OnceLock::new() }
+        Self { config, dir: dir.to_string_lossy().into_owned(), looking: Looking::default() }
     }
 
     fn looking(&self, runtime: &Arc<dyn Runtime>) -> Result<&Arc<dyn Coordinator>> {
-        if let Some(coordinator) = self.looking.get() {
-            return Ok(coordinator);
-        }
-        let made = self.coordinator(runtime, Part::Observer, Duration::ZERO)?;
-        Ok(self.looking.get_or_init(|| made))
+        self.looking.by(|| self.coordinator(runtime, Part::Observer, Duration::ZERO))
     }
 
     fn no_answer(&self) -> Error {
@@ -88,14 +80,12 @@ impl Election for ZooKeeper {
     }
 
     async fn leader(&self, runtime: &Arc<dyn Runtime>) -> Result<Option<LeaderInfo>> {
-        let mut leaders = self.looking(runtime)?.observe();
-        let first = timeout(runtime, LOOK, leaders.next()).await;
-        first.ok().flatten().unwrap_or_else(|| Err(self.no_answer()))
+        look::leader(runtime, &**self.looking(runtime)?).await.unwrap_or_else(|Elapsed| Err(self.no_answer()))
     }
 
     async fn standbys(&self, runtime: &Arc<dyn Runtime>) -> Result<Vec<Candidate>> {
-        let coordinator = self.looking(runtime)?;
-        let asked = timeout(runtime, LOOK, coordinator.candidates()).await;
-        asked.unwrap_or_else(|Elapsed| Err(self.no_answer()))
+        look::standbys(runtime, &**self.looking(runtime)?)
+            .await
+            .unwrap_or_else(|Elapsed| Err(self.no_answer()))
     }
 }

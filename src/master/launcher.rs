@@ -45,7 +45,7 @@ pub(super) struct Launcher {
 impl Launcher {
     pub(super) fn new(master: &Master, leadership: Arc<dyn Leadership>) -> Result<Self> {
         let (options, runtime) = (&master.options, &master.runtime);
-        let reach = Reach::new(&options.def.ssh, &options.dir, &own_file()?);
+        let reach = Reach::new(&options.def.ssh, &options.dir, &options.env, &own_file()?);
         let template = Template::new(options, own_file()?, &reach, leadership.epoch());
         let authority = Authority::Reign(Arc::clone(&leadership));
         let supervisor = HostSupervisor::new(runtime, Arc::clone(&options.supervisor), reach, authority);

@@ -60,7 +60,7 @@ impl Plan {
     /// Reads the configuration and the secret, and gives the master its own name.
     pub(crate) fn new(context: Context, env: &str, own: &Own<'_>) -> Result<Self> {
         // Without CPU binding nothing is allowed, and a server that asks for it is told why.
-        let affinity = parts::affinity().allowed();
+        let affinity = parts::affinity(&context.app)?.allowed();
         let mut config = load(&context.dir, env, affinity.as_ref().ok())?;
         if let (Err(error), Some(server)) = (&affinity, config.servers.iter().find(|def| def.cpu.is_some())) {
             return Err(Error::new(error.kind(), format!("server {}: {error}", server.id)));
@@ -104,7 +104,7 @@ impl Plan {
             allowed_cpus: allowed,
             secret: Secret::from_text(secret.expose())?,
             coordinator,
-            supervisor: parts::supervisor(Arc::clone(&context.runtime)),
+            supervisor: parts::supervisor(&context.app)?,
             observer,
             purger: purger(&context.app)?.map(Arc::new),
         };

@@ -89,7 +89,7 @@ pub(super) async fn drive(
     let register = Register {
         id: launch.def.id.clone(),
         incarnation: launch.incarnation,
-        cpus: crate::parts::affinity().of(process.pid).ok(),
+        cpus: crate::parts::affinity(&app)?.of(process.pid).ok(),
         process,
         phase: Phase::Starting,
         status: String::new(),

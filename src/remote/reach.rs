@@ -15,6 +15,7 @@ pub(crate) struct Reach {
     ssh: SshConfig,
     /// The application's directory here.
     own_dir: PathBuf,
+    env: String,
     /// The application's directory on the other hosts.
     pub(crate) dir: PathBuf,
     /// The application's program on the other hosts.
@@ -23,10 +24,11 @@ pub(crate) struct Reach {
 
 impl Reach {
     /// `dir` and `program` are this host's.
-    pub(crate) fn new(ssh: &SshConfig, dir: &Path, program: &str) -> Self {
+    pub(crate) fn new(ssh: &SshConfig, dir: &Path, env: &str, program: &str) -> Self {
         Self {
             ssh: ssh.clone(),
             own_dir: dir.into(),
+            env: env.into(),
             dir: ssh.dir.as_ref().map_or_else(|| dir.into(), PathBuf::from),
             program: ssh.program.clone().unwrap_or_else(|| program.into()),
         }
@@ -92,7 +94,7 @@ impl Reach {
     /// For the login shell there, of which nothing is to stay behind.
     fn agent(&self) -> String {
         let dir = self.dir.to_string_lossy();
-        format!("exec {}", quote::line([&*self.program, AGENT, "--dir", &*dir]))
+        format!("exec {}", quote::line([&*self.program, AGENT, "--dir", &*dir, "--env", &*self.env]))
     }
 }
 
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     fn command(ssh: SshConfig) -> Vec<String> {
-        let reach = Reach::new(&ssh, Path::new("/srv/my game"), "/srv/my game/bin");
+        let reach = Reach::new(&ssh, Path::new("/srv/my game"), "development", "/srv/my game/bin");
         let command = reach.command("10.0.0.2");
         command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect()
     }
@@ -110,10 +112,14 @@ mod tests {
     fn by_default_everything_is_as_here() {
         let args = command(SshConfig::default());
         let end: Vec<_> = args.iter().rev().take(3).rev().map(String::as_str).collect();
-        assert_eq!(end, ["--", "10.0.0.2", "exec '/srv/my game/bin' agent --dir '/srv/my game'"]);
+        assert_eq!(
+            end,
+            ["--", "10.0.0.2", "exec '/srv/my game/bin' agent --dir '/srv/my game' --env development"]
+        );
         assert!(!args.iter().any(|arg| ["-l", "-p", "-i"].contains(&&**arg)), "{args:?}");
         assert!(args.iter().any(|arg| arg == "BatchMode=yes"), "{args:?}");
-        let command = Reach::new(&SshConfig::default(), Path::new("/srv"), "/srv/bin").command("10.0.0.2");
+        let command = Reach::new(&SshConfig::default(), Path::new("/srv"), "development", "/srv/bin")
+            .command("10.0.0.2");
         assert!(command.get_envs().any(|(name, value)| name == "TANGELO_SECRET" && value.is_none()));
     }
 
@@ -131,8 +137,12 @@ mod tests {
         let expected = "-o BatchMode=yes -p 2222 -l game -i /srv/my game/keys/id -o ConnectTimeout=3 -o BatchMode=no \
                         -o ConnectTimeout=10";
         assert!(args.contains(expected), "{args}");
-        assert!(args.ends_with(r"-- 10.0.0.2 exec '/opt/game/it'\''s' agent --dir /opt/game"), "{args}");
-        let shown = Reach::new(&ssh, Path::new("/srv/my game"), "/srv/my game/bin").shown("10.0.0.2");
+        assert!(
+            args.ends_with(r"-- 10.0.0.2 exec '/opt/game/it'\''s' agent --dir /opt/game --env development"),
+            "{args}"
+        );
+        let shown =
+            Reach::new(&ssh, Path::new("/srv/my game"), "development", "/srv/my game/bin").shown("10.0.0.2");
         assert!(
             shown.starts_with("ssh -o BatchMode=yes -p 2222 -l game -i '/srv/my game/keys/id' "),
             "{shown}"

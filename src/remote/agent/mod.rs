@@ -9,7 +9,8 @@ mod stdio;
 
 use super::lines::Lines;
 use super::wire::{AgentTime, Request, Said, VERSION, Word, decode, encode};
-use crate::context::absolute;
+use crate::app::App;
+use crate::context::{absolute, master_application};
 use crate::parts;
 use crate::time::{Elapsed, timeout};
 use alloc::boxed::Box;
@@ -34,11 +35,11 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// Orders that may be under way: one for each server that is waited for, and some more.
 const MANY: usize = 10_000;
 
-/// Is an agent until stdin ends. The application's directory is the current one from here on.
+/// Is an agent of a master in `env`, configured like one, until stdin ends. The application's directory is the current one from here on.
 ///
 /// # Errors
 /// If the directory is not there, or what the system says.
-pub(crate) fn run(dir: &Path) -> Result<()> {
+pub(crate) fn run(dir: &Path, env: &str, configure: impl FnOnce(&App)) -> Result<()> {
     let dir = absolute(dir)?;
     std::env::set_current_dir(&dir).map_err(|error| {
         let dir = dir.display();
@@ -50,8 +51,10 @@ pub(crate) fn run(dir: &Path) -> Result<()> {
         )
     })?;
     let (input, output) = stdio::take()?;
-    let runtime = parts::runtime()?;
-    let orders = Orders::new(&runtime, parts::supervisor(Arc::clone(&runtime)), parts::affinity());
+    // Whatever this prints, it is not into the protocol.
+    let app = master_application(&dir, env, configure)?;
+    let runtime = app.runtime();
+    let orders = Orders::new(runtime, parts::supervisor(&app)?, parts::affinity(&app)?);
     let mut outcome = Ok(());
     runtime.block_on(Box::pin(async { outcome = serve(orders, input, output).await }));
     outcome

@@ -3,7 +3,7 @@
 use super::super::agent::{Orders, serve};
 use super::super::connection::{Connection, Failed};
 use super::super::wire::{AgentTime, Answer, Order};
-use super::{PATIENCE, World, agent_command, run};
+use super::{PATIENCE, World, agent_command, local, run};
 use crate::parts;
 use crate::time::timeout;
 use alloc::boxed::Box;
@@ -19,8 +19,7 @@ const NOW: AgentTime = AgentTime(1_000_000_000);
 
 async fn connected(runtime: &Arc<dyn Runtime>) -> Connection {
     let (here, there) = UnixStream::pair().unwrap();
-    let supervisor = parts::supervisor(Arc::clone(runtime));
-    let orders = Orders::new(runtime, supervisor, parts::affinity()).by(|| NOW);
+    let orders = Orders::new(runtime, local(runtime), parts::built_in_affinity()).by(|| NOW);
     runtime.spawn(Box::pin(async move { serve(orders, there.try_clone().unwrap(), there).await.unwrap() }));
     let connection = Connection::open(here.try_clone().unwrap(), here).unwrap();
     assert!(connection.greeted().await);
@@ -67,7 +66,7 @@ fn the_allowed_cpus_are_told_and_a_process_without_a_log_is_refused() {
         Box::pin(async move {
             let world = World::new(&runtime, || Command::new("false"));
             let connection = connected(&runtime).await;
-            match (connection.ask(Order::Cpus, None).await, parts::affinity().allowed()) {
+            match (connection.ask(Order::Cpus, None).await, parts::built_in_affinity().allowed()) {
                 (Ok(Answer::Cpus(cpus)), Ok(allowed)) => assert_eq!(cpus, allowed),
                 (Err(Failed::Refused(told)), Err(error)) => assert_eq!(told.kind(), error.kind()),
                 other => panic!("{other:?}"),
@@ -96,7 +95,7 @@ fn an_agent_ends_with_its_stdin_and_its_process_lives_on() {
             timeout(&runtime, PATIENCE, world.supervisor.closed()).await.unwrap();
             world.eventually("the agent has gone", || parent() != agent).await;
             assert!(tangelo_core::local::alive(&process));
-            let local = parts::supervisor(Arc::clone(&runtime));
+            let local = local(&runtime);
             local.signal(&process, Signal::Kill).await.unwrap();
             local.wait(&process).await.unwrap();
         })

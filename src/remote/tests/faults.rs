@@ -2,8 +2,7 @@
 
 use super::super::launch_detached;
 use super::agents::parent;
-use super::{PATIENCE, World, agent_command, reach, run};
-use crate::parts;
+use super::{PATIENCE, World, agent_command, local, reach, run};
 use crate::time::timeout;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -98,7 +97,7 @@ fn a_kill_that_hung_in_a_frozen_ssh_is_not_obeyed_after_the_reign() {
             let refused = timeout(&runtime, PATIENCE, outcome.recv()).await.unwrap().unwrap();
             assert_eq!(refused.unwrap_err().kind(), ErrorKind::Fenced);
             assert!(alive(&process), "killed by a master that leads no longer");
-            let local = parts::supervisor(Arc::clone(&runtime));
+            let local = local(&runtime);
             local.signal(&process, Signal::Kill).await.unwrap();
             local.wait(&process).await.unwrap();
         })
@@ -226,7 +225,7 @@ fn past_the_deadline_nothing_is_ordered_and_waiting_ends_with_the_reign() {
             let ended = timeout(&runtime, PATIENCE, end.recv()).await.unwrap().unwrap();
             assert_eq!(ended.unwrap_err().kind(), ErrorKind::Fenced);
             assert!(alive(&process));
-            let local = parts::supervisor(Arc::clone(&runtime));
+            let local = local(&runtime);
             local.signal(&process, Signal::Kill).await.unwrap();
             local.wait(&process).await.unwrap();
         })
@@ -238,7 +237,7 @@ fn a_person_launches_a_process_and_leaves_it() {
     run(|runtime| {
         Box::pin(async move {
             let world = world(&runtime);
-            let local = || parts::supervisor(Arc::clone(&runtime));
+            let local = || local(&runtime);
             let spec = LaunchSpec { host: "127.0.0.1".into(), ..world.sh("exec sleep 1000") };
             let process = launch_detached(&runtime, local(), reach(), spec).await.unwrap();
             assert!(alive(&process));

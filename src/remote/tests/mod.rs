@@ -21,9 +21,10 @@ use std::path::Path;
 use std::process::Command;
 use tangelo_core::config::SshConfig;
 use tangelo_core::coordinator::{Epoch, LeadershipState};
+use tangelo_core::local::LocalSupervisor;
 use tangelo_core::process::{LaunchSpec, LogSpec};
 use tangelo_core::runtime::Runtime;
-use tangelo_core::{BoxFuture, Instant, Leadership, Result};
+use tangelo_core::{BoxFuture, Instant, Leadership, Result, Supervisor};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -42,12 +43,12 @@ fn an_agent_of_its_own() {
     let Ok(dir) = std::env::var(DIR) else { return };
     if std::env::var(MANNERS).as_deref() == Ok("dies-launching") {
         let runtime = parts::runtime().unwrap();
-        let orders = Orders::new(&runtime, parts::supervisor(Arc::clone(&runtime)), parts::affinity());
+        let orders = Orders::new(&runtime, local(&runtime), parts::built_in_affinity());
         runtime.block_on(Box::pin(async {
             drop(agent::serve(orders, io::stdin(), DyingLaunching(io::stdout())).await);
         }));
     } else {
-        agent::run(Path::new(&dir)).unwrap();
+        agent::run(Path::new(&dir), "test", |_| {}).unwrap();
     }
     std::process::exit(0);
 }
@@ -78,7 +79,7 @@ fn agent_command(dir: &Path, manners: &str) -> Command {
 }
 
 fn reach() -> Reach {
-    Reach::new(&SshConfig::default(), Path::new("/srv/game"), "/srv/game/bin")
+    Reach::new(&SshConfig::default(), Path::new("/srv/game"), "development", "/srv/game/bin")
 }
 
 /// A leadership that a test steers.
@@ -163,12 +164,17 @@ impl World {
     }
 }
 
+/// What supervises this host's processes.
+fn local(runtime: &Arc<dyn Runtime>) -> Arc<dyn Supervisor> {
+    Arc::new(LocalSupervisor::new(Arc::clone(runtime), parts::built_in_affinity()))
+}
+
 fn supervisor(
     runtime: &Arc<dyn Runtime>,
     reign: &Arc<Reign>,
     command: Box<dyn Fn() -> Command + Send + Sync>,
 ) -> Arc<HostSupervisor> {
-    let local = parts::supervisor(Arc::clone(runtime));
+    let local = local(runtime);
     let authority = Authority::Reign(Arc::clone(reign) as Arc<dyn Leadership>);
     let supervisor = HostSupervisor::new(runtime, local, reach(), authority);
     supervisor.know(FAR, Host::by_command(runtime, &reach(), FAR, command));

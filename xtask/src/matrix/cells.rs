@@ -298,18 +298,16 @@ pub(super) const CELLS: &[Cell] = &[
         quick: false,
     },
     Cell {
-        name: "custom-channels",
-        what: "a channel manager of one's own, as a crate outside of this workspace, passes the suite",
-        steps: &[Step::tests(&[
-            "test",
-            "--manifest-path",
-            "examples/custom_channel_manager/Cargo.toml",
-            "--target-dir",
-            "target/downstream",
-            "--no-fail-fast",
-        ])],
+        name: "custom",
+        what: "parts of one's own, each a crate outside of this workspace: they pass the suites and run clusters",
+        steps: &[
+            Step::tests(&CUSTOM_CHANNEL_MANAGER),
+            Step::tests(&CUSTOM_COORDINATOR),
+            Step::tests(&CUSTOM_SUPERVISOR),
+            Step::tests(&CUSTOM_AFFINITY),
+        ],
         needs: &[LINKER],
-        limit_minutes: 8,
+        limit_minutes: 15,
         quick: false,
     },
     minimal("minimal-tokio", "tokio alone: no command line, no CPU binding", &MINIMAL_TOKIO),
@@ -358,6 +356,16 @@ pub(super) const CELLS: &[Cell] = &[
         quick: false,
     },
 ];
+
+/// For the tests of a crate outside of this workspace. They share a directory, so what they share is built once.
+const fn tests_of(manifest: &'static str) -> [&'static str; 6] {
+    ["test", "--manifest-path", manifest, "--target-dir", "target/downstream", "--no-fail-fast"]
+}
+
+const CUSTOM_CHANNEL_MANAGER: [&str; 6] = tests_of("examples/custom_channel_manager/Cargo.toml");
+const CUSTOM_COORDINATOR: [&str; 6] = tests_of("examples/custom_coordinator/Cargo.toml");
+const CUSTOM_SUPERVISOR: [&str; 6] = tests_of("examples/custom_supervisor/Cargo.toml");
+const CUSTOM_AFFINITY: [&str; 6] = tests_of("examples/custom_affinity/Cargo.toml");
 
 /// A build without warnings, and the library's own tests.
 const fn minimal(name: &'static str, what: &'static str, steps: &'static [Step]) -> Cell {
