@@ -1,6 +1,8 @@
 //! An app whose servers put members into global channels, push, and count, as they are told through the Unix
 //! socket `<id>.sock` in the directory `TANGELO_BENCH_SOCKETS`: what `cargo xtask bench channels` measures.
 
+#![allow(clippy::std_instead_of_alloc, reason = "an application has std")]
+
 mod control;
 mod sink;
 

@@ -22,7 +22,8 @@ pub(crate) enum Change {
 }
 
 /// Does something with the log if there is one, and then, knowing whether all was written, tells its caller.
-pub(crate) struct Job(Box<dyn FnOnce(Option<&mut Log>) -> Tell + Send>);
+pub(crate) struct Job(Box<Work>);
+type Work = dyn FnOnce(Option<&mut Log>) -> Tell + Send;
 type Tell = Box<dyn FnOnce(&Result<()>)>;
 
 impl Job {

@@ -5,7 +5,7 @@ use crate::sync::Mutex;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use async_trait::async_trait;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use futures_lite::future::yield_now;
 use futures_lite::{StreamExt, stream};
 use tangelo_core::channel::{Capability, ChannelManager, ChannelMember, Frontend, MAX_INCARNATION};
@@ -50,6 +50,8 @@ pub(super) struct World {
     pub(super) neighbour: MemoryChannelManager,
     pub(super) down: Arc<AtomicBool>,
     reading: Arc<async_lock::Mutex<()>>,
+    /// How often members were read.
+    reads: Arc<AtomicUsize>,
     lives: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
@@ -85,6 +87,18 @@ impl Faulty {
             _ => ErrorKind::Unavailable,
         };
         Some(Err(Error::new(kind, "the store is down")))
+    }
+
+    /// Until somebody has read what is there now, if somebody reads at all.
+    async fn await_a_reader(&self) {
+        // The first that ends may have begun before.
+        let seen = self.world.reads.load(Ordering::Relaxed) + 2;
+        for _ in 0..10_000 {
+            if self.world.reads.load(Ordering::Relaxed) >= seen {
+                return;
+            }
+            yield_now().await;
+        }
     }
 
     fn name(&self, name: &str) -> String {
@@ -157,7 +171,7 @@ impl ChannelManager for Faulty {
         let uids: Vec<String> = uids.iter().map(|uid| self.name(uid)).collect();
         if self.is(Fault::BatchesComeInTwo) {
             self.store().add_many(&channel, &at, &uids[..uids.len() / 2]).await?;
-            yield_now().await;
+            self.await_a_reader().await;
         }
         self.store().add_many(&channel, &at, &uids).await
     }
@@ -208,6 +222,7 @@ impl ChannelManager for Faulty {
         if self.is(Fault::UsersAreRepeated) {
             users.extend(users.clone());
         }
+        self.world.reads.fetch_add(1, Ordering::Relaxed);
         Ok(users)
     }
 
