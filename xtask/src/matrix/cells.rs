@@ -403,7 +403,7 @@ const MINIMAL_SMOL: [Step; 2] = [
 ];
 
 /// Of the facade pairs, since one must be a runtime; they build each backend on either runtime. Of the backends
-/// what is left: each feature alone.
+/// what is left: each feature alone, and stores of SQL in pairs.
 const FEATURES: &[Step] = &[
     Step::Combinations {
         args: &[
@@ -427,8 +427,6 @@ const FEATURES: &[Step] = &[
             "-p",
             "tangelo-redis",
             "-p",
-            "tangelo-sql",
-            "-p",
             "tangelo-zookeeper",
             "--features",
             "tokio",
@@ -437,6 +435,23 @@ const FEATURES: &[Step] = &[
             "1",
             "--exclude-features",
             "default",
+        ],
+    },
+    Step::Combinations {
+        args: &[
+            "hack",
+            "check",
+            "-p",
+            "tangelo-sql",
+            "--features",
+            "tokio",
+            "--feature-powerset",
+            "--depth",
+            "2",
+            "--exclude-features",
+            "default,smol,tls",
+            "--at-least-one-of",
+            "postgres,mysql,sqlite",
         ],
     },
     Step::Combinations {
