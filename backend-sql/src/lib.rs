@@ -2,6 +2,11 @@
 
 extern crate alloc;
 
+#[cfg(not(any(feature = "postgres", feature = "mysql", feature = "sqlite")))]
+compile_error!(
+    "tangelo-sql keeps nothing without a store: choose its feature `postgres`, `mysql` or `sqlite`"
+);
+
 mod backoff;
 mod change;
 mod clean;

@@ -20,6 +20,10 @@ pub(crate) enum Bulk {
     /// Any number, as arrays.
     Arrays,
     /// At most so many, each with values of its own.
+    #[cfg_attr(
+        not(any(feature = "mysql", feature = "sqlite")),
+        expect(dead_code, reason = "PostgreSQL takes arrays")
+    )]
     Rows { insert: usize, delete: usize },
 }
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value, json};
-use std::time::Instant;
+use tangelo_core::Instant;
 
 /// What was done so far.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ impl Meter {
 
     /// Notes that what was started has ended, for so many members.
     pub(crate) fn ended(&mut self, what: &str, started: &Started, members: usize) {
-        let (seconds, cpu) = (started.at.elapsed(), cpu().saturating_sub(started.cpu));
+        let (seconds, cpu) = (Instant::now().saturating_since(started.at), cpu().saturating_sub(started.cpu));
         let found = json!({ "members": members, "seconds": seconds.as_secs_f64(), "cpu": cpu.as_secs_f64() });
         self.0.insert(what.to_owned(), found);
     }

@@ -7,9 +7,9 @@ mod sqlite;
 
 use crate::meter::Meter;
 use crate::work::{Shape, room, users};
+use alloc::borrow::Cow;
 use anyhow::{Result, bail};
 use sqlx::AssertSqlSafe;
-use std::borrow::Cow;
 
 /// All batches by each way that the store has, into a table of its own.
 pub(crate) async fn run(url: &str, shape: Shape, batch: usize, meter: &mut Meter) -> Result<()> {
