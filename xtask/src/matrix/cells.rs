@@ -66,7 +66,7 @@ pub(super) const CELLS: &[Cell] = &[
         what: "the core with all features",
         steps: &[Step::tests(&["test", "-p", "tangelo-core", "--all-features", "--no-fail-fast"])],
         needs: &[LINKER],
-        limit_minutes: 8,
+        limit_minutes: 5,
         quick: true,
     },
     Cell {
@@ -134,9 +134,10 @@ pub(super) const CELLS: &[Cell] = &[
     Cell {
         name: "sql",
         what: "the manager of channels on real PostgreSQL, MariaDB and SQLite, on tokio and on smol",
-        steps: &[Step::tests(&["test", "-p", "tangelo-sql", "--no-fail-fast"])],
+        // Mostly they wait for what is down.
+        steps: &[Step::tests(&["test", "-p", "tangelo-sql", "--no-fail-fast", "--", "--test-threads", "4"])],
         needs: &[LINKER, MARIADB, POSTGRES],
-        limit_minutes: 4,
+        limit_minutes: 8,
         quick: false,
     },
     Cell {
@@ -228,7 +229,7 @@ pub(super) const CELLS: &[Cell] = &[
             env: &[("RUSTDOCFLAGS", "-D warnings")],
         }],
         needs: &[LINKER],
-        limit_minutes: 6,
+        limit_minutes: 5,
         quick: false,
     },
 ];
