@@ -1,4 +1,11 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    not(all(feature = "postgres", feature = "mysql", feature = "sqlite")),
+    allow(dead_code, unused_imports, unused_macros, reason = "some words are those of one database only")
+)]
+
+#[cfg(not(any(feature = "tokio", feature = "smol")))]
+compile_error!("tangelo-sql needs its feature `tokio` or `smol`: its connections run on one of them");
 
 extern crate alloc;
 
