@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(not(any(feature = "tokio", feature = "smol")))]
+compile_error!("tangelo-sql needs its feature `tokio` or `smol`: its connections run on one of them");
+
 extern crate alloc;
 
 #[cfg(not(any(feature = "postgres", feature = "mysql", feature = "sqlite")))]

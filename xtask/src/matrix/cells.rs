@@ -165,7 +165,8 @@ pub(super) const CELLS: &[Cell] = &[
     Cell {
         name: "sql",
         what: "the manager of channels on real PostgreSQL, MariaDB and SQLite, on tokio and on smol",
-        steps: &[Step::tests(&["test", "-p", "tangelo-sql", "--no-fail-fast"])],
+        // Mostly they wait for what is down.
+        steps: &[Step::tests(&["test", "-p", "tangelo-sql", "--no-fail-fast", "--", "--test-threads", "4"])],
         needs: &[LINKER, MARIADB, POSTGRES],
         limit_minutes: 12,
         quick: false,
@@ -352,7 +353,7 @@ pub(super) const CELLS: &[Cell] = &[
             env: &[("RUSTDOCFLAGS", "-D warnings")],
         }],
         needs: &[LINKER],
-        limit_minutes: 6,
+        limit_minutes: 5,
         quick: false,
     },
 ];
