@@ -3,7 +3,7 @@
 
 use super::events::{Event, MasterEvent};
 use super::process::{Master, Outcome};
-use super::requests::forward;
+use super::requests::{Asked, forward};
 use crate::link::{LinkConfig, connect};
 use crate::time::until;
 use alloc::boxed::Box;
@@ -91,11 +91,12 @@ impl Master {
             Event::Linked(link, inbox, _) => {
                 self.links.insert(link, inbox);
             }
-            Event::Message(link, Message::Request { id, request }) => {
-                if let Some(link) = self.links.get(link).cloned() {
-                    let leaders = self.options.coordinator.observe();
+            Event::Message(number, Message::Request { id, request }) => {
+                if let Some(link) = self.links.get(number).cloned() {
+                    let (leaders, events) = (self.options.coordinator.observe(), self.events.clone());
                     let own = (self.options.def.host.clone(), self.options.def.port);
-                    forward(&self.runtime, &self.link_config, own, leaders, link, id, request);
+                    let asked = Asked { number, link, id, request };
+                    forward(&self.runtime, &self.link_config, own, leaders, events, asked);
                 }
             }
             Event::Message(link, _) => self.links.close(link, "it sent what no command line sends"),

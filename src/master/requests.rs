@@ -1,12 +1,15 @@
 //! A standby passes requests of the command line on to the leader.
 
+use super::events::Event;
 use crate::link::{Inbox, Link, LinkConfig, connect};
 use crate::time::{Elapsed, timeout};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use async_channel::Sender;
 use core::time::Duration;
 use futures_lite::{StreamExt, future};
 use tangelo_core::coordinator::LeaderInfo;
+use tangelo_core::master::LinkId;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::{Message, Request, Response, Role};
 use tangelo_core::{BoxStream, Error, ErrorKind, Result};
@@ -18,23 +21,39 @@ const ELECTION: Duration = Duration::from_secs(10);
 /// How soon a leader that could not be reached is tried again.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
-/// Asks the leader, as soon as there is one, and sends what it answers on `link`. Should `own`
-/// address be published, that is an old one, or this master is about to lead: whoever asked may ask again.
+/// A request of the command line.
+pub(super) struct Asked {
+    /// The link that it came on.
+    pub(super) number: LinkId,
+    pub(super) link: Link,
+    /// Names the answer.
+    pub(super) id: u32,
+    pub(super) request: Request,
+}
+
+/// Asks the leader, as soon as there is one, and sends what it answers on the link that asked. Should `own`
+/// address be published, this master is about to lead, or its reign has just ended: then the request comes
+/// again among its `events`.
 pub(super) fn forward(
     runtime: &Arc<dyn Runtime>,
     config: &LinkConfig,
     own: (String, u16),
     leaders: BoxStream<'static, Result<Option<LeaderInfo>>>,
-    link: Link,
-    id: u32,
-    request: Request,
+    events: Sender<Event>,
+    Asked { number, link, id, request }: Asked,
 ) {
     let (asker, mut config) = (Arc::clone(runtime), config.clone());
     config.hello.role = Role::Admin;
     runtime.spawn(Box::pin(async move {
         let nobody = "this master is a standby and nobody leads: ask again";
         let response = match timeout(&asker, ELECTION, reach(&asker, &config, &own, leaders)).await {
-            Ok((open, address)) => answer(open, &address, request).await,
+            Ok(Some((open, address))) => answer(open, &address, request).await,
+            Ok(None) => {
+                asker.sleep(TRY_AGAIN).await;
+                // If nobody takes events any more, the process ends.
+                let _ = events.send(Event::Message(number, Message::Request { id, request })).await;
+                return;
+            }
             Err(Elapsed) => Err(Error::new(ErrorKind::Unavailable, nobody)),
         };
         let response = response.unwrap_or_else(Into::into);
@@ -43,21 +62,19 @@ pub(super) fn forward(
     }));
 }
 
-/// Links with the leader, whoever that is by then.
+/// Links with the leader, whoever that is by then; `None` if it is this master.
 async fn reach(
     runtime: &Arc<dyn Runtime>,
     config: &LinkConfig,
     (own_host, own_port): &(String, u16),
     mut leaders: BoxStream<'static, Result<Option<LeaderInfo>>>,
-) -> ((Link, Inbox), String) {
+) -> Option<((Link, Inbox), String)> {
     let mut current = None;
     loop {
         let changed = async {
             loop {
                 match leaders.next().await {
-                    Some(Ok(leader)) => {
-                        break leader.filter(|leader| (&leader.host, &leader.port) != (own_host, own_port));
-                    }
+                    Some(Ok(leader)) => break leader,
                     // The leader that is known may still be there.
                     Some(Err(error)) => debug!(%error, "cannot see who leads"),
                     None => future::pending().await,
@@ -68,10 +85,13 @@ async fn reach(
             current = changed.await;
             continue;
         };
+        if (host, port) == (own_host, own_port) {
+            return None;
+        }
         let linked = async { Err(open(runtime, config, host, *port).await) };
         match future::or(async { Ok(changed.await) }, linked).await {
             Ok(leader) => current = leader,
-            Err(Ok(open)) => return (open, format!("{host}:{port}")),
+            Err(Ok(open)) => return Some((open, format!("{host}:{port}"))),
             Err(Err(error)) => {
                 debug!(%error, "cannot reach the leader yet");
                 runtime.sleep(TRY_AGAIN).await;

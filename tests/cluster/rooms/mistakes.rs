@@ -1,11 +1,9 @@
 //! What is wrong with the configuration is said clearly.
 
 use super::prepared;
-use crate::support::{Cluster, Look};
+use crate::support::Cluster;
 use libtest_mimic::Trial;
 use serde_json::json;
-use tangelo::core::wire::ServerState;
-use tangelo_services::redis::{Options, Redis};
 
 pub(super) fn trials() -> Vec<Trial> {
     let tests: &[(&str, fn())] = &[
@@ -60,6 +58,10 @@ fn a_store_that_is_not_in_this_build_is_an_error_at_start() {
 
 #[cfg(feature = "channel-redis")]
 fn a_wrong_password_is_an_error_at_start() {
+    use crate::support::Look as _;
+    use tangelo::core::wire::ServerState;
+    use tangelo_services::redis::{Options, Redis};
+
     let redis = Redis::start(&Options { password: Some("open-sesame".into()), ..Options::default() });
     let port = redis.as_ref().expect("a Redis").port();
     for (password, complaint) in [(None, "password"), (Some("hush-hush"), "wrong")] {

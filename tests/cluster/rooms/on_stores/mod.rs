@@ -6,7 +6,7 @@ mod outages;
 mod sharing;
 mod stores;
 
-use super::{app, prepared};
+use super::prepared;
 use crate::support::{Cluster, wait_until};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
@@ -37,6 +37,7 @@ macro_rules! every_test {
 }
 
 /// What holds on a store that is a server.
+#[cfg(any(feature = "channel-redis", feature = "channel-postgres", feature = "channel-mysql"))]
 macro_rules! every_outage {
     ($store:ident) => {
         on![$store:

@@ -1,6 +1,6 @@
 //! Stores that die. They are servers, and lose nothing that they have acknowledged.
 
-use super::app::{ENOUGH, PROGRESS};
+use super::super::app::{ENOUGH, PROGRESS};
 use super::{Store, complete, parsed, prepared, push, started};
 use crate::support::{Cluster, Look, wait_until};
 use serde_json::{Value, json};
