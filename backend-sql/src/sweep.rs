@@ -10,6 +10,7 @@ use crate::statements::STEP;
 use crate::store::{Execute, Store};
 use alloc::sync::{Arc, Weak};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tangelo_core::Instant;
 use tracing::debug;
 
 /// After so many failures in a row the next purge, or start, goes on.
@@ -133,7 +134,15 @@ impl Task {
                 let [id, life] = &row[..] else { continue };
                 let args = [Arg::Int(id.int()), Arg::Int(life.int())];
                 let step = Execute { sql: &store.sql.sweep, args: &args };
-                while self.works() && store.perform(&step, store.deadline()).await? >= STEP {}
+                while self.works() {
+                    let begin = Instant::now();
+                    let more = store.perform(&step, store.deadline()).await? >= STEP;
+                    // There is no hurry: most of the time the others are alone.
+                    store.runtime.sleep(Instant::now().saturating_since(begin) * 3).await;
+                    if !more {
+                        break;
+                    }
+                }
             }
         }
         Ok(())
