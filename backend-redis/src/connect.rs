@@ -3,7 +3,6 @@
 use crate::config::{Address, RedisConfig, Topology};
 use crate::error::Failure;
 use crate::script::Request;
-use crate::time::within;
 use core::fmt;
 use core::time::Duration;
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
@@ -17,6 +16,7 @@ use redis::{
     RedisConnectionInfo, RedisError, RedisResult, Value,
 };
 use tangelo_core::ErrorKind;
+use tangelo_core::patience::within;
 use tangelo_core::runtime::Runtime;
 use tracing::{debug, warn};
 

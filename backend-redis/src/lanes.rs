@@ -5,14 +5,12 @@
 //! same lane, and one request at a time for a lane keeps the order of its changes, over reconnects too. A server has
 //! two lanes: while Redis works on the request of one, we work on the next of the other.
 
-use crate::backoff::Backoff;
 use crate::change::{Change, refusal, refused, request};
 use crate::config::RedisConfig;
 use crate::error::Failure;
 use crate::keys::{Keys, Server};
 use crate::link::{Attempt, Link, Ticket};
 use crate::script::Request;
-use crate::time::{left, within};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::hash::BuildHasher as _;
@@ -24,6 +22,8 @@ use std::collections::HashMap;
 use std::hash::RandomState;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tangelo_core::channel::Frontend;
+use tangelo_core::patience::Backoff;
+use tangelo_core::patience::{left, within};
 use tangelo_core::{ErrorKind, Instant};
 
 /// A request has at most so many changes …
@@ -112,7 +112,7 @@ struct Lane {
 
 impl Lane {
     async fn run(mut self) {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         while let Some(deadline) = self.gather() {
             let ticket = match self.lanes.link.get(deadline).await {
                 Ok(ticket) => ticket,
@@ -132,7 +132,7 @@ impl Lane {
             let request = request(&self.lanes.keys, &self.server, self.batch.iter().flatten());
             match self.send(&ticket, request).await {
                 Attempt::Done(value) => {
-                    backoff = Backoff::new();
+                    backoff = Backoff::default();
                     match refused(value) {
                         Ok(refused) => self.finish(refused).await,
                         Err(failure) => self.fail(&failure),

@@ -2,7 +2,6 @@
 
 extern crate alloc;
 
-mod backoff;
 mod change;
 mod clean;
 mod config;
@@ -14,7 +13,6 @@ mod link;
 mod manager;
 mod read;
 mod script;
-mod time;
 mod tls;
 mod url;
 

@@ -1,17 +1,17 @@
 //! Keeps a connection: makes it when it is first needed, and again whenever it is lost.
 
-use crate::backoff::Backoff;
 use crate::config::RedisConfig;
 use crate::connect::{Connection, Identity, open};
 use crate::error::{Failure, Remedy, remedy};
 use crate::script::Request;
-use crate::time::{left, within};
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use event_listener::Event;
 use redis::Value;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tangelo_core::patience::Backoff;
+use tangelo_core::patience::{left, within};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{ErrorKind, Instant};
 use tracing::{info, warn};
@@ -142,7 +142,7 @@ impl Link {
         deadline: Instant,
         long: bool,
     ) -> tangelo_core::Result<Value> {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         loop {
             let ticket = self.get(deadline).await.map_err(|failure| failure.error(request.doing))?;
             let limit = if long { left(deadline) } else { left(deadline).min(self.config.response_timeout) };
@@ -251,7 +251,7 @@ struct Reconnect {
 
 impl Reconnect {
     async fn run(self, earlier: Option<Identity>) {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         while self.link.strong_count() > 0 {
             let outcome = open(&self.config, &*self.runtime, earlier.as_ref()).await;
             if self.link.upgrade().is_none_or(|link| link.settle(outcome)) {

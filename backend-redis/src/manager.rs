@@ -7,7 +7,6 @@ use crate::lanes::Lanes;
 use crate::link::Link;
 use crate::read::Pages;
 use crate::script::{CHANNELS, DESTROY, PURGE, Request, SIZES};
-use crate::time::{left, within};
 use alloc::sync::Arc;
 use async_lock::{Semaphore, SemaphoreGuardArc};
 use async_trait::async_trait;
@@ -19,6 +18,7 @@ use redis::{FromRedisValue, Value};
 use tangelo_core::channel::{
     Capability, ChannelManager, ChannelMember, Frontend, check_change, check_frontend, check_name,
 };
+use tangelo_core::patience::{left, within};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{BoxStream, Error, ErrorKind, Instant, Result};
 

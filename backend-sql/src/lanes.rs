@@ -4,13 +4,11 @@
 //! a single change waits for nobody, and a thousand at once are a few transactions. One at a time for a server also
 //! keeps the order of its changes, over reconnects too.
 
-use crate::backoff::Backoff;
 use crate::change::{Batch, Change, Outcome, stale};
 use crate::error::Failure;
 use crate::pool::Lease;
 use crate::store::{Attempt, Mode, Store};
 use crate::sweep::Sweeper;
-use crate::time::{left, within};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::pin::pin;
@@ -20,6 +18,8 @@ use futures_lite::future;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tangelo_core::channel::Frontend;
+use tangelo_core::patience::Backoff;
+use tangelo_core::patience::{left, within};
 use tangelo_core::{ErrorKind, Instant};
 
 /// A transaction has at most so many changes …
@@ -82,7 +82,7 @@ struct Lane {
 
 impl Lane {
     async fn run(mut self) {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         while let Some(deadline) = self.gather() {
             let lease = match self.lanes.store.lease(Mode::Change, deadline).await {
                 Ok(lease) => lease,
@@ -102,7 +102,7 @@ impl Lane {
             }
             match self.send(lease).await {
                 Some(Attempt::Done(outcome)) => {
-                    backoff = Backoff::new();
+                    backoff = Backoff::default();
                     self.finish(&outcome).await;
                 }
                 Some(Attempt::Failed(failure)) => self.fail(&failure),

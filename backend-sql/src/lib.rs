@@ -10,7 +10,6 @@ compile_error!(
     "tangelo-sql keeps nothing without a store: choose its feature `postgres`, `mysql` or `sqlite`"
 );
 
-mod backoff;
 mod change;
 mod clean;
 mod config;
@@ -25,7 +24,6 @@ mod session;
 mod statements;
 mod store;
 mod sweep;
-mod time;
 mod url;
 
 pub use config::{DEFAULT_PREFIX, Database, SqlConfig};

@@ -9,7 +9,6 @@ use crate::schema::{Migrate, Schema};
 use crate::session::Arg;
 use crate::store::{Execute, Store};
 use crate::sweep::Sweeper;
-use crate::time::{left, within};
 use alloc::sync::Arc;
 use async_lock::{Semaphore, SemaphoreGuardArc};
 use async_trait::async_trait;
@@ -19,6 +18,7 @@ use futures_channel::oneshot;
 use tangelo_core::channel::{
     Capability, ChannelManager, ChannelMember, Frontend, check_change, check_frontend, check_name,
 };
+use tangelo_core::patience::{left, within};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{BoxStream, Error, ErrorKind, Instant, Result};
 

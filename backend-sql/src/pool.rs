@@ -1,15 +1,15 @@
 //! A few connections, made when they are needed, and again when they are lost.
 
-use crate::backoff::Backoff;
 use crate::config::SqlConfig;
 use crate::dialect::Dialect;
 use crate::error::{Failure, Finding};
 use crate::session::Session;
-use crate::time::{left, within};
 use alloc::sync::Arc;
 use async_lock::{Semaphore, SemaphoreGuardArc};
 use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tangelo_core::patience::Backoff;
+use tangelo_core::patience::{left, within};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{ErrorKind, Instant};
 use tracing::{info, warn};
@@ -72,7 +72,7 @@ impl Pool {
     }
 
     async fn session(&self, deadline: Instant) -> Result<(Box<dyn Session>, u64), Failure> {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         loop {
             let (idle, generation) = {
                 let mut state = self.state();

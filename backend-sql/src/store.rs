@@ -1,15 +1,15 @@
 //! Work on the database: begun, judged, and tried again.
 
-use crate::backoff::Backoff;
 use crate::config::SqlConfig;
 use crate::dialect::Dialect;
 use crate::error::{Failure, Finding, Remedy};
 use crate::pool::{Lease, Pool};
 use crate::session::{Arg, Row, Session};
 use crate::statements::{Query, Statements};
-use crate::time::{left, within};
 use alloc::sync::Arc;
 use async_trait::async_trait;
+use tangelo_core::patience::Backoff;
+use tangelo_core::patience::{left, within};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{Error, ErrorKind, Instant};
 
@@ -137,7 +137,7 @@ impl Store {
 
     /// Does it, again and again until `deadline`.
     pub(crate) async fn perform<W: Work>(&self, work: &W, deadline: Instant) -> Result<W::Output, Failure> {
-        let (mut backoff, mut last) = (Backoff::new(), None);
+        let (mut backoff, mut last) = (Backoff::default(), None);
         loop {
             let lease = self.lease(W::MODE, deadline).await?;
             match self.attempt(lease, work, deadline).await {

@@ -3,7 +3,6 @@
 //! A purge only says that a life is over, which is one row; from then on nobody sees its members. They are removed
 //! here afterwards, by whoever has purged, or by the next one that starts.
 
-use crate::backoff::Backoff;
 use crate::error::Failure;
 use crate::session::Arg;
 use crate::statements::STEP;
@@ -11,6 +10,7 @@ use crate::store::{Execute, Store};
 use alloc::sync::{Arc, Weak};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tangelo_core::Instant;
+use tangelo_core::patience::Backoff;
 use tracing::debug;
 
 /// After so many failures in a row the next purge, or start, goes on.
@@ -99,7 +99,7 @@ struct Task {
 
 impl Task {
     async fn run(self) {
-        let (mut backoff, mut failures) = (Backoff::new(), 0);
+        let (mut backoff, mut failures) = (Backoff::default(), 0);
         loop {
             match self.all().await {
                 Ok(()) => failures = 0,

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use tangelo_core::Instant;
 use tangelo_core::coordinator::Epoch;
+use tangelo_core::patience::Backoff;
 use tangelo_core::runtime::Runtime;
 
 /// After a failure that may pass, things go on after this long at first …
@@ -60,28 +61,9 @@ impl Context {
     }
 }
 
-/// Pauses between attempts, longer and longer, with jitter so that masters do not come all at once.
-#[derive(Debug)]
-pub(crate) struct Backoff(Duration);
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self(RETRY_MIN)
-    }
-}
-
-impl Backoff {
-    /// The pause before the next attempt.
-    pub(crate) fn next(&mut self) -> Duration {
-        let pause = self.0;
-        self.0 = (pause * 2).min(RETRY_MAX);
-        pause.mul_f64(0.5 + fastrand::f64() / 2.0)
-    }
-
-    /// Things work again.
-    pub(crate) fn reset(&mut self) {
-        *self = Self::default();
-    }
+/// Pauses between attempts of which each may pass.
+pub(crate) const fn backoff() -> Backoff {
+    Backoff::new(RETRY_MIN, RETRY_MAX)
 }
 
 /// The first complaint of a kind is followed by the next after this long, if it lasts …

@@ -1,7 +1,7 @@
 //! Seeing what there is: once, or kept up to date by watches.
 
 use crate::config::Settings;
-use crate::context::{Backoff, Context};
+use crate::context::{Context, backoff};
 use crate::error::{Fault, is_refusal};
 use crate::published::Published;
 use crate::session::Session;
@@ -169,11 +169,11 @@ pub(crate) async fn once(session: &Session, settings: &Settings) -> Result<View,
 /// With the path that it is about.
 pub(crate) async fn again(context: &Context, session: &Session) -> Result<View, (String, Fault)> {
     let deadline = Instant::now() + session.timeout();
-    let mut backoff = Backoff::default();
+    let mut backoff = backoff();
     loop {
         match once(session, &context.settings).await {
             Err((_, fault)) if !is_refusal(&fault) && !session.is_over() && Instant::now() < deadline => {
-                context.sleep(backoff.next()).await;
+                context.sleep(backoff.pause()).await;
             }
             outcome => return outcome,
         }

@@ -1,7 +1,7 @@
 //! Seeing who leads, at no cost while nothing changes.
 
 use crate::config::Settings;
-use crate::context::{Backoff, Context};
+use crate::context::{Context, backoff};
 use crate::error::{Fault, why_over};
 use crate::published::{Publication, Published};
 use crate::session::Session;
@@ -11,6 +11,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 use futures_lite::future;
 use tangelo_core::coordinator::LeaderInfo;
+use tangelo_core::patience::Backoff;
 use tangelo_core::{BoxFuture, BoxStream, Error, ErrorKind, Instant, Result};
 use zookeeper_client::{SessionState, WatchedEvent};
 
@@ -24,14 +25,8 @@ type Watch = BoxFuture<'static, WatchedEvent>;
 
 /// The leader now, then every change.
 pub(crate) fn observe(context: Arc<Context>) -> BoxStream<'static, Item> {
-    let observer = Observer {
-        context,
-        eye: None,
-        last: Last::Nothing,
-        backoff: Backoff::default(),
-        resume: None,
-        told: None,
-    };
+    let observer =
+        Observer { context, eye: None, last: Last::Nothing, backoff: backoff(), resume: None, told: None };
     Box::pin(futures_lite::stream::unfold(observer, |mut observer| async move {
         let item = observer.next().await;
         Some((item, observer))
@@ -98,7 +93,7 @@ impl Observer {
                     }
                 }
                 Err(error) => {
-                    self.resume = Some(Instant::now() + self.backoff.next());
+                    self.resume = Some(Instant::now() + self.backoff.pause());
                     error
                 }
             };

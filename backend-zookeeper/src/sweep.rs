@@ -1,6 +1,6 @@
 //! Taking back what a candidacy has left in ZooKeeper, however uncertain it is what that is.
 
-use crate::context::{Backoff, Context};
+use crate::context::{Context, backoff};
 use crate::error::{Fault, is_hopeless, is_refusal};
 use crate::guardian::Guarded;
 use crate::look;
@@ -30,7 +30,7 @@ impl Remains {
     pub(crate) async fn sweep(self) -> bool {
         let timeout = self.context.settings.config().timeout;
         let deadline = Instant::now() + timeout * 3 + Duration::from_secs(5);
-        let mut backoff = Backoff::default();
+        let mut backoff = backoff();
         while Instant::now() < deadline {
             match self.attempt().await {
                 Ok(()) => {
@@ -45,7 +45,7 @@ impl Remains {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "a lock node cannot be deleted now");
-                    self.context.sleep(backoff.next()).await;
+                    self.context.sleep(backoff.pause()).await;
                 }
             }
         }

@@ -37,6 +37,8 @@ pub mod conformance;
 #[cfg(all(feature = "local", target_os = "linux"))]
 pub mod local;
 #[cfg(feature = "std")]
+pub mod patience;
+#[cfg(feature = "std")]
 pub mod runtime;
 
 pub use affinity::Affinity;

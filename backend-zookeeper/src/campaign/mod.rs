@@ -6,7 +6,7 @@ mod since;
 mod stand;
 mod win;
 
-use crate::context::{Backoff, Context};
+use crate::context::{Context, backoff};
 use crate::error::{Fault, is_hopeless};
 use crate::guardian::Guarded;
 use crate::look::Look;
@@ -26,6 +26,7 @@ use core::time::Duration;
 use futures_lite::future;
 use since::Since;
 use tangelo_core::coordinator::Candidate;
+use tangelo_core::patience::Backoff;
 use tangelo_core::{Error, ErrorKind, Instant, Result};
 
 /// How long each candidate gives every one that goes first, once nobody leads: one of them may be frozen.
@@ -77,7 +78,6 @@ impl Campaign {
         cancelled: Receiver<Infallible>,
     ) -> Self {
         let entry = Entry { candidate, nonce: standing::nonce(), epoch: None };
-        let backoff = Backoff::default();
         Self {
             context,
             guard,
@@ -88,7 +88,7 @@ impl Campaign {
             doubtful: false,
             attempted: false,
             prepared: None,
-            backoff,
+            backoff: backoff(),
         }
     }
 
@@ -101,7 +101,7 @@ impl Campaign {
                 Err(error) => {
                     // Something may be missing that was there before.
                     self.prepared = None;
-                    let pause = self.backoff.next();
+                    let pause = self.backoff.pause();
                     if self.context.complaints.may() {
                         let retry_ms = pause.as_millis();
                         tracing::warn!(%error, retry_ms, "cannot stand for election now");

@@ -1,7 +1,7 @@
 //! The end of a reign: given up, handed over, or lost.
 
 use super::Inner;
-use crate::context::Backoff;
+use crate::context::backoff;
 use crate::error::{Fault, is_refusal};
 use crate::look;
 use crate::published::Published;
@@ -82,7 +82,7 @@ impl Inner {
     /// If the successor was gone, or ZooKeeper could not be told.
     pub(super) async fn leave(&self, successor: Option<&str>) -> Result<()> {
         let (session, settings) = (&self.mandate.session, &self.mandate.context.settings);
-        let mut backoff = Backoff::default();
+        let mut backoff = backoff();
         loop {
             let Err(error) = self.vacate(successor).await else {
                 self.mandate.guard.release(&self.lock_path);
@@ -112,7 +112,7 @@ impl Inner {
                 let swept = self.sweep().await;
                 return if done && swept { Ok(()) } else { Err(self.untold(fault)) };
             }
-            self.mandate.context.sleep(backoff.next()).await;
+            self.mandate.context.sleep(backoff.pause()).await;
         }
     }
 

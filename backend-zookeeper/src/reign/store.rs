@@ -1,11 +1,12 @@
 //! The desired state, written only as long as the reign lasts.
 
 use super::Inner;
-use crate::context::Backoff;
+use crate::context::backoff;
 use crate::error::Fault;
 use crate::state;
 use crate::tree::persistent;
 use alloc::vec::Vec;
+use tangelo_core::patience::Backoff;
 use tangelo_core::{Error, Instant, Result};
 use zookeeper_client::{MultiWriteError, MultiWriteResult};
 
@@ -149,7 +150,7 @@ struct Tries<'a> {
 impl<'a> Tries<'a> {
     fn new(inner: &'a Inner) -> Self {
         let deadline = Instant::now() + inner.mandate.session.timeout();
-        Self { inner, deadline, backoff: Backoff::default(), begun: false }
+        Self { inner, deadline, backoff: backoff(), begun: false }
     }
 
     /// Pauses before another try.
@@ -161,7 +162,7 @@ impl<'a> Tries<'a> {
         if over || !error.is_temporary() || self.inner.check().is_err() {
             return Err(error);
         }
-        self.inner.mandate.context.sleep(self.backoff.next()).await;
+        self.inner.mandate.context.sleep(self.backoff.pause()).await;
         Ok(())
     }
 }

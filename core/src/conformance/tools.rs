@@ -1,9 +1,9 @@
 //! What the suites share.
 
 use crate::Instant;
+pub(super) use crate::patience::within;
 use crate::runtime::Runtime;
 use core::time::Duration;
-use futures_lite::future;
 use std::eprintln;
 
 /// A case that takes longer than this hangs.
@@ -16,20 +16,6 @@ pub(super) async fn case(runtime: &dyn Runtime, name: &str, case: impl Future<Ou
         within(runtime, PATIENCE, case).await.is_some(),
         "conformance case `{name}` has not ended within {PATIENCE:?}"
     );
-}
-
-/// The outcome of `future`, or `None` if it does not end within `patience`.
-pub(super) async fn within<T>(
-    runtime: &dyn Runtime,
-    patience: Duration,
-    future: impl Future<Output = T>,
-) -> Option<T> {
-    let timer = runtime.sleep(patience);
-    future::or(async { Some(future.await) }, async {
-        timer.await;
-        None
-    })
-    .await
 }
 
 /// Looks again and again until `look` sees something, for at most 20 s.
