@@ -65,8 +65,9 @@ impl fmt::Debug for SmolRuntime {
 
 #[async_trait]
 impl Runtime for SmolRuntime {
+    /// This thread runs no tasks: while `future` keeps it busy, one that it was woken for would wait for ever.
     fn block_on(&self, future: BoxFuture<'_, ()>) {
-        future::block_on(self.executor.run(future));
+        future::block_on(future);
     }
 
     fn spawn(&self, future: BoxFuture<'static, ()>) {
