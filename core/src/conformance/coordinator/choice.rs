@@ -21,6 +21,12 @@ impl Suite<'_> {
             }
             let mut observed = self.connect().await.observe();
             assert!(self.for_a_while(first(&mut campaigns)).await.is_none());
+            let mut priorities: Vec<_> = (0..4).filter(|n| *n != round % 4).map(|n| n - 2).collect();
+            priorities.extend([5]);
+            priorities.sort_unstable_by(|a, b| b.cmp(a));
+            let ids: Vec<_> = priorities.iter().map(|priority| format!("p{priority}")).collect();
+            let ids: Vec<_> = ids.iter().map(|id| &**id).collect();
+            self.all_stand(&self.connect().await, &ids, first(&mut campaigns)).await;
             leader.resign().await.unwrap();
             let _highest = self.within("the highest", first(&mut campaigns)).await.unwrap();
             let seen = self.until(&mut observed, |seen| seen.is_some_and(|info| info.id != "leader")).await;
@@ -34,7 +40,8 @@ impl Suite<'_> {
         let (low, high) = (self.connect().await, self.connect().await);
         let mut low = [campaign(&low, "low", 0)];
         let mut high = [campaign(&high, "high", 5)];
-        assert!(self.for_a_while(either(first_of(&mut low), first_of(&mut high))).await.is_none());
+        let both = either(first_of(&mut low), first_of(&mut high));
+        self.all_stand(&self.connect().await, &["high", "low"], both).await;
         match leader.hand_over("nobody").await.unwrap_err().kind() {
             ErrorKind::Unsupported => return,
             kind => assert_eq!(kind, ErrorKind::NotFound),
@@ -59,7 +66,7 @@ impl Suite<'_> {
         for (port, priority) in [(4001, 1), (4002, 0), (4003, -1)] {
             others.push(campaign_at(&self.connect().await, "twin", port, priority));
         }
-        assert!(self.for_a_while(first(&mut others)).await.is_none());
+        self.all_stand(&self.connect().await, &["twin"; 3], first(&mut others)).await;
         for nobody in ["127.0.0.1:4004", "elsewhere:4003", "127.0.0.1"] {
             match leader.hand_over(nobody).await.unwrap_err().kind() {
                 ErrorKind::Unsupported => return,
@@ -101,6 +108,19 @@ impl Suite<'_> {
         campaigns.clear();
         self.standing(&eye, &[]).await;
         assert_eq!(next.state(), LeadershipState::Leading);
+    }
+
+    /// The same while `campaigns` stand; none of them leads meanwhile.
+    async fn all_stand<T>(
+        &self,
+        coordinator: &Arc<dyn Coordinator>,
+        ids: &[&str],
+        campaigns: impl Future<Output = T>,
+    ) {
+        match either(campaigns, self.standing(coordinator, ids)).await {
+            Either::One(_) => panic!("two lead at once"),
+            Either::Other(_) => (),
+        }
     }
 
     /// Waits until those stand, and no others, in this order.
