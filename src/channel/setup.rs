@@ -77,7 +77,8 @@ impl Channels {
         self.here.get_or_init(|| Here::new(app.own()))
     }
 
-    fn made(&self) -> Option<GlobalChannelService> {
+    /// The service for global channels, if it has been asked for.
+    pub(crate) fn made(&self) -> Option<GlobalChannelService> {
         self.global.lock().clone()
     }
 }

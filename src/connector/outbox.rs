@@ -29,6 +29,8 @@ pub(super) struct Outbox {
     pub(super) blocked: bool,
     /// The client's own task is at work, and writes what is here when it is through.
     pub(super) turning: bool,
+    /// The client is not read from since too much waits for it.
+    pub(super) paused: bool,
     closing: Option<Why>,
     /// The client's own task.
     pub(super) task: Option<Waker>,

@@ -3,6 +3,7 @@
 mod checks;
 mod cluster;
 mod clusters;
+mod connector;
 mod cpus;
 mod error;
 mod global_channel;
@@ -27,6 +28,7 @@ mod tests;
 pub use checks::{check_cpus, check_servers};
 pub use cluster::{ClusterConfig, ConfigFile, Layout, envs};
 pub use clusters::MAX_SERVERS;
+pub use connector::{ConnectorConfig, HandshakeHook, SessionsPerUser, SlowClient, TlsFiles};
 pub use cpus::resolve_cpus;
 pub use error::ConfigError;
 pub use global_channel::{ChannelStore, GlobalChannelConfig, StoreUrl};

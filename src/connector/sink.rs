@@ -1,0 +1,81 @@
+//! Pushes to users: the sink of a frontend whose clients are here.
+
+use super::client::{Client, refusal};
+use super::hub::Hub;
+use super::outbox::Put;
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+use tangelo_core::ErrorKind;
+use tangelo_core::channel::{PushError, PushMessage, PushSink};
+
+/// So many users are looked up under one lock.
+const AT_ONCE: usize = 64;
+
+/// Hands pushes to this frontend's clients.
+#[derive(Debug)]
+pub(super) struct ClientSink(pub(super) Arc<Hub>);
+
+impl PushSink for ClientSink {
+    fn push(
+        &self,
+        message: PushMessage<'_>,
+        users: &mut dyn Iterator<Item = &str>,
+        failed: &mut dyn FnMut(&str, PushError),
+    ) {
+        let hub = &self.0;
+        let frame = match hub.wire.push(message.route, message.body) {
+            Ok(frame) => frame,
+            Err(error) => return users.for_each(|uid| failed(uid, error.clone())),
+        };
+        let clients = &hub.app.shared().clients;
+        let (mut due, mut slow) = (Vec::new(), Vec::new());
+        let mut missed: Vec<(&str, Option<Put>)> = Vec::new();
+        loop {
+            let part = clients.users();
+            let mut seen = 0;
+            for uid in users.take(AT_ONCE) {
+                seen += 1;
+                let mut outcome = None;
+                for client in part.of(uid) {
+                    match client.put(frame.clone()) {
+                        Put::Flush => {
+                            due.push(client.clone());
+                            outcome = Some(Put::Flush);
+                        }
+                        Put::Waits => outcome = Some(Put::Waits),
+                        put => {
+                            if put == Put::Full {
+                                slow.push(client.clone());
+                            }
+                            outcome = outcome.or(Some(put));
+                        }
+                    }
+                }
+                if !matches!(outcome, Some(Put::Flush | Put::Waits)) {
+                    missed.push((uid, outcome));
+                }
+            }
+            drop(part);
+            if seen < AT_ONCE {
+                break;
+            }
+        }
+        hub.flush_later(due);
+        slow.iter().for_each(Client::overflowed);
+        for (uid, outcome) in missed {
+            failed(uid, outcome.map_or_else(|| nobody(hub), refusal));
+        }
+    }
+
+    fn has_session(&self, uid: &str) -> bool {
+        !self.0.app.shared().clients.users().of(uid).is_empty()
+    }
+}
+
+fn nobody(hub: &Hub) -> PushError {
+    let message = match hub.stopping.load(Ordering::Acquire) {
+        true => "this server stops",
+        false => "the user has no session here",
+    };
+    PushError::new(ErrorKind::NotFound, message)
+}
