@@ -4,6 +4,7 @@ use super::hook::Hook;
 use super::settings::Settings;
 use super::{Component, Place};
 use crate::channel::Channels;
+use crate::connector::{Clients, Hub};
 use crate::link::Server;
 use crate::member::Agent;
 use crate::peer::{Peers, Remotes};
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) remotes: Remotes,
     pub(crate) agent: Agent,
     pub(crate) channels: Channels,
+    pub(crate) clients: Clients,
+    pub(crate) connector: OnceLock<Arc<Hub>>,
     /// How many components have been started, for stopping those.
     pub(super) started: Mutex<usize>,
     pub(crate) peers: OnceLock<Peers>,
@@ -65,6 +68,8 @@ impl Shared {
             remotes: Remotes::default(),
             agent: Agent::default(),
             channels: Channels::default(),
+            clients: Clients::default(),
+            connector: OnceLock::new(),
             started: Mutex::default(),
             peers: OnceLock::new(),
             listening: OnceLock::new(),

@@ -16,6 +16,8 @@ use core::time::Duration;
 use serde_json::{Map, Value};
 use tangelo_core::channel::{PushError, check_name};
 use tangelo_core::client::PackageType;
+use tangelo_core::client::connection::kick_body;
+use tangelo_core::config::{SessionsPerUser, SlowClient};
 use tangelo_core::runtime::Stream;
 use tangelo_core::{Error, ErrorKind, Instant, Result};
 
@@ -90,7 +92,7 @@ impl Client {
             under_way: AtomicU32::new(0),
             outbox: Mutex::default(),
             session: Mutex::default(),
-            pipe: Mutex::new(Pipe::new(stream, hub.config.tls.is_some())),
+            pipe: Mutex::new(Pipe::new(stream, hub.tls.is_some())),
         }))
     }
 
@@ -126,9 +128,9 @@ impl Client {
                 }
                 None => {}
             }
-            let clients = &self.0.hub.app.shared().clients;
+            let clients = self.0.hub.clients();
             let uid: Arc<str> = uid.into();
-            let Some(others) = clients.bind(&uid, self, self.0.hub.config.single_session) else {
+            let Some(others) = clients.bind(&uid, self, self.0.hub.config.sessions_per_user == SessionsPerUser::One) else {
                 return Err(Error::new(ErrorKind::NotFound, "this session has closed"));
             };
             session.uid = Some(uid);
@@ -148,9 +150,8 @@ impl Client {
     }
 
     fn leave_user(&self, uid: &Arc<str>) {
-        let shared = self.0.hub.app.shared();
-        if shared.clients.unbind(uid, self)
-            && let Some(channels) = shared.channels.made()
+        if self.0.hub.clients().unbind(uid, self)
+            && let Some(channels) = self.0.hub.app.shared().channels.made()
         {
             channels.session_closed(uid);
         }
@@ -173,7 +174,7 @@ impl Client {
     pub(crate) fn push(&self, route: &str, body: &[u8]) -> Result<(), PushError> {
         let frame = self.0.hub.wire.push(route, body)?;
         match self.put(frame) {
-            Put::Flush => self.0.hub.flush_later([self.clone()]),
+            Put::Flush => self.0.hub.flush_later(self.clone()),
             Put::Waits => {}
             refused => {
                 if refused == Put::Full {
@@ -218,7 +219,7 @@ impl Client {
     pub(super) fn begin_work(&self) -> bool {
         let swapped = self.0.stage.compare_exchange(FRESH, WORKING, Ordering::AcqRel, Ordering::Acquire);
         if swapped.is_ok() {
-            self.0.hub.app.shared().clients.count(1);
+            self.0.hub.clients().count(1);
             self.0.hub.fresh.lock().remove(&self.0.id);
         }
         swapped.is_ok()
@@ -258,12 +259,12 @@ impl Client {
                     drop(pipe);
                     self.0.hub.counters.add_sent(sent);
                     match flushed {
-                        Flushed::More => self.0.hub.flush_later([self.clone()]),
+                        Flushed::More => self.0.hub.flush_later(self.clone()),
                         Flushed::Dead => self.close(Why::LOST),
                         Flushed::Drained | Flushed::Blocked => {}
                     }
                 }
-                None => self.0.hub.flush_later([self.clone()]),
+                None => self.0.hub.flush_later(self.clone()),
             },
             Put::Full => self.overflowed(),
             Put::Waits | Put::Closed => {}
@@ -273,7 +274,7 @@ impl Client {
     /// Its queue is full. No lock of the registry may be held.
     pub(super) fn overflowed(&self) {
         self.0.hub.counters.overflowed.fetch_add(1, Ordering::Relaxed);
-        if self.0.hub.config.slow_disconnects() {
+        if self.0.hub.config.slow == SlowClient::Disconnect {
             self.close(Why::SLOW);
         }
     }
@@ -337,8 +338,7 @@ impl Client {
     }
 
     fn kick_for(&self, why: Why, reason: &str) {
-        let body = serde_json::json!({ "reason": reason }).to_string();
-        match Frame::package(PackageType::Kick, body.as_bytes()) {
+        match Frame::package(PackageType::Kick, &kick_body(reason)) {
             Ok(frame) => self.close_with(why, Some(frame)),
             Err(_) => self.close(why),
         }
@@ -347,6 +347,40 @@ impl Client {
     /// It is to hear this as the server goes down.
     pub(super) fn shut_down(&self, kick: &Frame) {
         self.close_with(Why::STOPPING, self.is_working().then(|| kick.clone()));
+    }
+
+    /// Its task is at work from now on. `false`: its connection is closing.
+    pub(super) fn begin_turn(&self, cx: &Context<'_>) -> bool {
+        let mut outbox = self.0.outbox.lock();
+        if !outbox.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            outbox.task = Some(cx.waker().clone());
+        }
+        outbox.turning = outbox.closing().is_none();
+        outbox.turning
+    }
+
+    /// Its task is through. `true`: what waits is for it to write.
+    pub(super) fn end_turn(&self) -> bool {
+        self.0.outbox.lock().end_turn()
+    }
+
+    /// Why its connection is closing, if it is.
+    pub(super) fn closing(&self) -> Option<Why> {
+        self.0.outbox.lock().closing()
+    }
+
+    /// Its connection is gone.
+    pub(super) fn cut(&self) {
+        self.0.pipe.lock().cut();
+        {
+            let mut outbox = self.0.outbox.lock();
+            outbox.clear();
+            outbox.task = None;
+        }
+        let hub = &self.0.hub;
+        if hub.clients().gone(self) == 0 && hub.stopping.load(Ordering::Acquire) {
+            hub.left.notify(usize::MAX);
+        }
     }
 
     /// Begins to close the connection; the first reason counts. No lock of the registry may be held.
@@ -371,7 +405,7 @@ impl Client {
         let hub = &self.0.hub;
         hub.counters.add_closed(why.name());
         if was == WORKING {
-            hub.app.shared().clients.count(-1);
+            hub.clients().count(-1);
         }
         hub.fresh.lock().remove(&self.0.id);
         let uid = self.0.session.lock().uid.clone();
@@ -406,7 +440,7 @@ impl Client {
 
     /// One of them is through.
     pub(super) fn end_message(&self) {
-        if self.0.under_way.fetch_sub(1, Ordering::AcqRel) >= self.0.hub.config.at_once {
+        if self.0.under_way.fetch_sub(1, Ordering::AcqRel) >= self.0.hub.config.requests_at_once {
             // It had not been read from.
             self.wake();
         }
@@ -414,7 +448,7 @@ impl Client {
 
     /// Whether so many of its messages are worked on that it is not read from.
     pub(super) fn is_busy(&self) -> bool {
-        self.0.under_way.load(Ordering::Acquire) >= self.0.hub.config.at_once
+        self.0.under_way.load(Ordering::Acquire) >= self.0.hub.config.requests_at_once
     }
 
     /// Whether so much waits for it that it is not read from; its task is woken when nothing does.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::RwLockReadGuard;
 
 /// Whoever walks over all clients locks so many parts of them, one after the other.
-const SHARDS: usize = 16;
+pub(super) const SHARDS: usize = 16;
 
 /// The clients of this frontend.
 #[derive(Debug, Default)]
@@ -113,9 +113,19 @@ impl Clients {
         self.working.fetch_add(by, Ordering::Relaxed);
     }
 
-    /// Does something with all open connections, a part of them at a time.
-    pub(super) fn parts(&self) -> impl Iterator<Item = std::sync::MutexGuard<'_, HashMap<u64, Client>>> {
-        self.by_id.iter().map(Mutex::lock)
+    /// Does something with the open connections of one of the [`SHARDS`] parts. Nothing that closes a
+    /// connection may be called in there.
+    pub(super) fn in_part(&self, part: usize, each: impl FnMut(&Client)) {
+        if let Some(part) = self.by_id.get(part) {
+            part.lock().values().for_each(each);
+        }
+    }
+
+    /// All open connections.
+    pub(super) fn connections(&self) -> Vec<Client> {
+        let mut all = Vec::with_capacity(self.open());
+        (0..SHARDS).for_each(|part| self.in_part(part, |client| all.push(client.clone())));
+        all
     }
 
     /// Binds a client to a user, and returns the user's other clients, which are no longer bound if it

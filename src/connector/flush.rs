@@ -54,15 +54,7 @@ impl Flusher {
         while poll_fn(|cx| self.poll_list(cx, &mut due)).await {
             let mut more = Vec::new();
             for part in due.chunks(AT_ONCE) {
-                let mut sent = Sent::default();
-                // Whoever takes no more is waited for by its own task.
-                let mut cx = Context::from_waker(Waker::noop());
-                for client in part {
-                    if client.flush(&mut cx, false, &mut sent) == Flushed::More {
-                        more.push(client.clone());
-                    }
-                }
-                counters.add_sent(sent);
+                counters.add_sent(write(part, &mut more));
                 yield_now().await;
             }
             due.clear();
@@ -85,4 +77,17 @@ impl Flusher {
         list.task = Some(cx.waker().clone());
         Poll::Pending
     }
+}
+
+/// Writes to clients; those that have more yet go to `more`. Whoever takes nothing at present is waited
+/// for by its own task.
+fn write(clients: &[Client], more: &mut Vec<Client>) -> Sent {
+    let mut sent = Sent::default();
+    let mut cx = Context::from_waker(Waker::noop());
+    for client in clients {
+        if client.flush(&mut cx, false, &mut sent) == Flushed::More {
+            more.push(client.clone());
+        }
+    }
+    sent
 }

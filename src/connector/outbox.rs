@@ -67,6 +67,12 @@ impl Outbox {
         Put::Flush
     }
 
+    /// The client's own task is through. `true`: what waits is for it to write.
+    pub(super) fn end_turn(&mut self) -> bool {
+        self.turning = false;
+        self.blocked || (!self.listed && !self.queue.is_empty())
+    }
+
     fn force(&mut self, frame: Frame) {
         self.bytes += frame.weight();
         self.frames += 1;

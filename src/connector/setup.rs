@@ -110,9 +110,7 @@ pub(crate) async fn stop(app: &App) {
     hub.stopping.store(true, Ordering::Release);
     drop(hub.listening.lock().take());
     if let Ok(kick) = Frame::package(PackageType::Kick, &kick_body("the server stops")) {
-        let all: Vec<_> =
-            hub.clients().parts().flat_map(|part| part.values().cloned().collect::<Vec<_>>()).collect();
-        for client in all {
+        for client in hub.clients().connections() {
             match client.is_working() {
                 true => client.shut_down(&kick),
                 false => client.close(Why::STOPPING),

@@ -27,13 +27,13 @@ impl PushSink for ClientSink {
             Ok(frame) => frame,
             Err(error) => return users.for_each(|uid| failed(uid, error.clone())),
         };
-        let clients = &hub.app.shared().clients;
+        let clients = hub.clients();
         let (mut due, mut slow) = (Vec::new(), Vec::new());
         let mut missed: Vec<(&str, Option<Put>)> = Vec::new();
         loop {
             let part = clients.users();
             let mut seen = 0;
-            for uid in users.take(AT_ONCE) {
+            for uid in (&mut *users).take(AT_ONCE) {
                 seen += 1;
                 let mut outcome = None;
                 for client in part.of(uid) {
@@ -60,7 +60,7 @@ impl PushSink for ClientSink {
                 break;
             }
         }
-        hub.flush_later(due);
+        hub.flush_all_later(due);
         slow.iter().for_each(Client::overflowed);
         for (uid, outcome) in missed {
             failed(uid, outcome.map_or_else(|| nobody(hub), refusal));
@@ -68,7 +68,7 @@ impl PushSink for ClientSink {
     }
 
     fn has_session(&self, uid: &str) -> bool {
-        !self.0.app.shared().clients.users().of(uid).is_empty()
+        !self.0.clients().users().of(uid).is_empty()
     }
 }
 

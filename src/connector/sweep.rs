@@ -1,6 +1,7 @@
 //! What looks at the deadlines of all clients, so that none needs a timer of its own.
 
 use super::client::millis;
+use super::clients::SHARDS;
 use super::hub::Hub;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -42,9 +43,8 @@ async fn sweep(hub: &Hub) {
 
 async fn wake_due(hub: &Hub) {
     let now = millis(Instant::now());
-    for part in hub.clients().parts() {
-        part.values().for_each(|client| client.wake_if_due(now));
-        drop(part);
+    for part in 0..SHARDS {
+        hub.clients().in_part(part, |client| client.wake_if_due(now));
         yield_now().await;
     }
 }

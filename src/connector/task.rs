@@ -50,13 +50,15 @@ pub(super) struct ClientTask {
     /// Once it closes: until when it may listen, and whether it knows that it heard everything.
     until: Option<Instant>,
     shut: bool,
+    /// What waits is for this task to write, in its next turn.
+    writing: bool,
 }
 
 impl ClientTask {
     pub(super) fn new(client: Client, now: Instant) -> Self {
         let machine = Connection::new(now, client.hub().settings.clone());
         client.set_deadline(machine.next_deadline());
-        Self { client, input: Input::default(), machine, known: false, until: None, shut: false }
+        Self { client, input: Input::default(), machine, known: false, until: None, shut: false, writing: false }
     }
 
     /// Reads, and looks at the time. `true`: there is more to read.
@@ -107,13 +109,14 @@ impl ClientTask {
 
     /// Writes what waits, if that is for this task to do. `true`: there is more to write.
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.client.end_turn() {
+        if !self.client.end_turn() && !self.writing {
             return false;
         }
         let mut sent = Sent::default();
         let flushed = self.client.flush(cx, true, &mut sent);
         self.client.hub().counters.add_sent(sent);
-        flushed == Flushed::More
+        self.writing = flushed == Flushed::More;
+        self.writing
     }
 
     /// Ends the connection: whoever may still listen hears all that waits, and has until it hangs up, or for

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::Layout;
+use alloc::string::ToString as _;
 use serde_json::json;
 
 fn read(text: &str) -> Result<ConnectorConfig, ConfigError> {

@@ -1,0 +1,3 @@
+//! What the application does about clients' messages.
+
+pub(crate) mod dispatch;
