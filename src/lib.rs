@@ -21,6 +21,8 @@ mod parts;
 mod peer;
 mod program;
 mod remote;
+mod rpc;
+mod session;
 mod sync;
 mod time;
 
@@ -34,9 +36,12 @@ pub use custom::{
     SupervisorContext,
 };
 pub use election::{MasterHa, MasterHaConfig};
+pub use handler::{HandlerError, Request};
 #[cfg(feature = "load-test")]
 pub use member::simulate_servers;
 pub use program::{Program, run};
+pub use rpc::{Caller, Rpc, RpcTo};
+pub use session::Session;
 /// The traits, values and state machines that everything is made of.
 pub use tangelo_core as core;
 pub use tangelo_core::channel::{
@@ -44,8 +49,8 @@ pub use tangelo_core::channel::{
     PushReport, PushSink,
 };
 pub use tangelo_core::config::{
-    ChannelStore, ConnectorConfig, GlobalChannelConfig, Login, Password, SessionsPerUser, SlowClient, StoreUrl,
-    TlsFiles,
+    ChannelStore, ConnectorConfig, GlobalChannelConfig, Login, Password, SessionsPerUser, SlowClient,
+    StoreUrl, TlsFiles,
 };
 pub use tangelo_core::{Error, ErrorKind, Result, wire::ServerInfo};
 

@@ -4,6 +4,8 @@ use super::hook::Hook;
 use super::{App, BoxError};
 use crate::channel;
 use crate::connector;
+use crate::handler;
+use crate::session;
 use crate::sync::Mutex;
 use crate::time::{Elapsed, timeout};
 use core::panic::AssertUnwindSafe;
@@ -12,12 +14,17 @@ use futures_lite::FutureExt;
 use tangelo_core::{Error, ErrorKind, Instant, Result};
 use tracing::{error, info, warn};
 
-/// How long all components together may take to stop.
+/// How long clients, to go, and all components, to stop, may take together.
 const COMPONENTS_STOP: Duration = Duration::from_secs(5);
 
 /// Brings the server up: hooks, components, their `after_start`; then clients may come.
 pub(crate) async fn start(app: &App) -> Result<()> {
     let shared = app.shared();
+    if let Some(mistake) = shared.mistakes.lock().first() {
+        return Err(Error::new(ErrorKind::Invalid, mistake.clone()));
+    }
+    handler::start(app);
+    session::start(app);
     run_all(&shared.before_start, app, "before-start hook").await?;
     connector::prepare(app)?;
     channel::start(app).await?;
@@ -59,10 +66,10 @@ pub(crate) async fn stop(app: &App, hooks_timeout: Option<Duration>) {
         let name = format!("before-stop hook {} of {}", index + 1, hooks.len());
         report(&name, timeout(app.runtime(), left, guarded(hook.run(app.clone()))).await);
     }
+    let until = Instant::now() + COMPONENTS_STOP;
     connector::stop(app).await;
     let started = *shared.started.lock();
     let components = shared.components.lock().clone();
-    let until = Instant::now() + COMPONENTS_STOP;
     for component in components[..started].iter().rev() {
         let left = until.saturating_since(Instant::now());
         let name = format!("stopping component {}", component.name());

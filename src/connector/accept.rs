@@ -69,12 +69,11 @@ pub(super) fn take(hub: &Arc<Hub>, stream: Box<dyn Stream>, address: SocketAddr)
         Some(tls) => Tls::accept(tls, stream),
         None => stream,
     };
-    let client = Client::new(hub, hub.next_id(), address, stream);
+    let client = Client::connected(hub, hub.next_id(), address, stream);
     clients.opened(&client);
     let longest = {
         let mut fresh = hub.fresh.lock();
-        let longest =
-            if fresh.len() >= config.max_handshakes as usize { fresh.pop_first() } else { None };
+        let longest = if fresh.len() >= config.max_handshakes as usize { fresh.pop_first() } else { None };
         fresh.insert(client.id(), client.clone());
         longest
     };

@@ -41,7 +41,8 @@ fn answer(request: &Request, page: Option<&str>) -> Answer {
     let is = |method: &str| request.method().as_str() == method;
     match page {
         Some(page) if request.uri().path() == "/" && (is("GET") || is("HEAD")) => {
-            let mut response = head("200 OK", "text/html; charset=utf-8", "Cache-Control: no-cache\r\n", page);
+            let mut response =
+                head("200 OK", "text/html; charset=utf-8", "Cache-Control: no-cache\r\n", page);
             if is("GET") {
                 response.push_str(page);
             }

@@ -3,8 +3,8 @@
 //! Bytes are looked at in the buffer that all clients share. A client has one of its own only while it
 //! has sent a part of something.
 
-use super::http::{self, Answer};
 use super::frame::Frame;
+use super::http::{self, Answer};
 use super::websocket;
 use super::why::Why;
 use tangelo_core::client::{Package, package};

@@ -17,6 +17,8 @@
 mod accept;
 mod client;
 mod clients;
+#[cfg(test)]
+mod doubles;
 mod flush;
 mod frame;
 mod http;

@@ -58,7 +58,26 @@ impl ClientTask {
     pub(super) fn new(client: Client, now: Instant) -> Self {
         let machine = Connection::new(now, client.hub().settings.clone());
         client.set_deadline(machine.next_deadline());
-        Self { client, input: Input::default(), machine, known: false, until: None, shut: false, writing: false }
+        Self {
+            client,
+            input: Input::default(),
+            machine,
+            known: false,
+            until: None,
+            shut: false,
+            writing: false,
+        }
+    }
+
+    /// One for a client of a test, whose handshake is through.
+    #[cfg(test)]
+    pub(super) fn working(client: Client, now: Instant) -> Self {
+        let mut this = Self::new(client, now);
+        let handshake = Package { kind: PackageType::Handshake, body: br#"{"sys":{}}"# };
+        assert!(matches!(this.machine.handle(now, handshake), Action::Handshake(_)) && this.machine.accept());
+        this.machine.handle(now, Package { kind: PackageType::HandshakeAck, body: &[] });
+        this.known = true;
+        this
     }
 
     /// Reads, and looks at the time. `true`: there is more to read.
@@ -83,7 +102,10 @@ impl ClientTask {
         }
         // Who is not read from because of us cannot show that it is alive.
         let now = Instant::now();
-        if !again && !busy && let Some(reason) = self.machine.poll(now) {
+        if !again
+            && !busy
+            && let Some(reason) = self.machine.poll(now)
+        {
             return Err(Why::Is(reason));
         }
         self.client.set_deadline(self.machine.next_deadline());
@@ -99,7 +121,10 @@ impl ClientTask {
                 Poll::Pending => Ok(false),
                 Poll::Ready(Ok(0)) => Err(Why::LEFT),
                 Poll::Ready(Ok(n)) => {
-                    input.take(&mut buffer[..n], &mut Taking { client, machine, known, now: Instant::now() })?;
+                    input.take(
+                        &mut buffer[..n],
+                        &mut Taking { client, machine, known, now: Instant::now() },
+                    )?;
                     Ok(true)
                 }
                 Poll::Ready(Err(error)) => Err(broken(&error)),

@@ -64,7 +64,8 @@ impl Wire {
         match &self.protobuf {
             Some(protobuf) if protobuf.server().contains(route) => {
                 let no_json = |error| {
-                    let message = format!("the message for {route}, which is sent as protobuf, is no JSON: {error}");
+                    let message =
+                        format!("the message for {route}, which is sent as protobuf, is no JSON: {error}");
                     PushError::new(ErrorKind::Invalid, message)
                 };
                 let value = serde_json::from_slice(body).map_err(no_json)?;

@@ -18,7 +18,13 @@ pub(crate) struct Agent {
 impl Default for Agent {
     fn default() -> Self {
         let (wake, woken) = bounded(1);
-        Self { status: Mutex::default(), told: AtomicBool::new(false), stop: AtomicBool::new(false), wake, woken }
+        Self {
+            status: Mutex::default(),
+            told: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            wake,
+            woken,
+        }
     }
 }
 
@@ -43,6 +49,12 @@ impl Agent {
             *news = Some(status);
         }
         self.wake();
+    }
+
+    /// What has been said and not been passed on.
+    #[cfg(test)]
+    pub(crate) fn said(&self) -> Option<String> {
+        self.status.lock().take()
     }
 
     /// The server is to stop.
