@@ -69,7 +69,7 @@ pub(super) fn take(hub: &Arc<Hub>, stream: Box<dyn Stream>, address: SocketAddr)
         Some(tls) => Tls::accept(tls, stream),
         None => stream,
     };
-    let client = Client::new(hub, hub.next_id(), address, stream);
+    let client = Client::connected(hub, hub.next_id(), address, stream);
     clients.opened(&client);
     let longest = {
         let mut fresh = hub.fresh.lock();

@@ -14,6 +14,7 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use serde_json::{Map, Value};
+use std::sync::MutexGuard;
 use tangelo_core::channel::{PushError, check_name};
 use tangelo_core::client::PackageType;
 use tangelo_core::client::connection::kick_body;
@@ -52,7 +53,7 @@ struct Inner {
 struct Session {
     uid: Option<Arc<str>>,
     settings: Map<String, Value>,
-    /// The settings as JSON, as they go along with every message; empty without any.
+    /// The same as JSON; empty if nothing has been set.
     encoded: Arc<[u8]>,
 }
 
@@ -83,7 +84,7 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    pub(super) fn new(hub: &Arc<Hub>, id: u64, address: SocketAddr, stream: Box<dyn Stream>) -> Self {
+    pub(super) fn connected(hub: &Arc<Hub>, id: u64, address: SocketAddr, stream: Box<dyn Stream>) -> Self {
         Self(Arc::new(Inner {
             id,
             address,
@@ -166,17 +167,17 @@ impl Client {
         self.0.session.lock().settings.clone()
     }
 
-    /// The same as JSON, made when they change; empty without any.
-    pub(crate) fn settings_json(&self) -> Arc<[u8]> {
-        Arc::clone(&self.0.session.lock().encoded)
-    }
-
     /// Sets some of it anew.
     pub(crate) fn set_settings(&self, changed: Map<String, Value>) {
         let mut session = self.0.session.lock();
         session.settings.extend(changed);
-        // What was parsed from JSON can be written as such.
+        // Maps of JSON values can always be written.
         session.encoded = serde_json::to_vec(&session.settings).unwrap_or_default().into();
+    }
+
+    /// What has been set for this session, as JSON; empty if nothing has.
+    pub(crate) fn settings_json(&self) -> Arc<[u8]> {
+        Arc::clone(&self.0.session.lock().encoded)
     }
 
     /// Sends it a message.
@@ -246,11 +247,8 @@ impl Client {
         &self.0.hub
     }
 
-    pub(super) fn outbox(&self) -> std::sync::MutexGuard<'_, Outbox> {
-        self.0.outbox.lock()
-    }
-
-    pub(super) fn pipe(&self) -> std::sync::MutexGuard<'_, Pipe> {
+    /// Its connection. The lock is held across system calls, but no others are taken in there but the outbox's.
+    pub(super) fn pipe(&self) -> MutexGuard<'_, Pipe> {
         self.0.pipe.lock()
     }
 

@@ -17,9 +17,9 @@
 mod accept;
 mod client;
 mod clients;
-mod flush;
 #[cfg(test)]
-pub(crate) mod for_tests;
+mod doubles;
+mod flush;
 mod frame;
 mod http;
 mod hub;
