@@ -70,17 +70,6 @@ impl ClientTask {
         }
     }
 
-    /// One for a client of a test, whose handshake is through.
-    #[cfg(test)]
-    pub(super) fn working(client: Client, now: Instant) -> Self {
-        let mut this = Self::new(client, now);
-        let handshake = Package { kind: PackageType::Handshake, body: br#"{"sys":{}}"# };
-        assert!(matches!(this.machine.handle(now, handshake), Action::Handshake(_)) && this.machine.accept());
-        this.machine.handle(now, Package { kind: PackageType::HandshakeAck, body: &[] });
-        this.known = true;
-        this
-    }
-
     /// Reads, and looks at the time. `true`: there is more to read.
     fn work(&mut self, cx: &mut Context<'_>) -> Result<bool, Why> {
         let mut again = true;
