@@ -494,3 +494,13 @@ pub(super) fn refusal(put: Put) -> PushError {
     };
     PushError::new(ErrorKind::Unavailable, what)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_client_takes_little_memory() {
+        assert!(size_of::<Inner>() <= 512, "{}", size_of::<Inner>());
+    }
+}
