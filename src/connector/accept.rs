@@ -80,6 +80,10 @@ pub(super) fn take(hub: &Arc<Hub>, stream: Box<dyn Stream>, address: SocketAddr)
     if let Some((_, longest)) = longest {
         longest.close(Why::Crowded);
     }
+    let stopped = client.clone();
     hub.app.runtime().spawn(Box::pin(ClientTask::new(client, Instant::now())));
     sweep::begin(hub);
+    if hub.stopping.load(Ordering::Acquire) {
+        stopped.close(Why::STOPPING);
+    }
 }

@@ -55,6 +55,8 @@ struct Session {
     settings: Map<String, Value>,
     /// The same as JSON; empty if nothing has been set.
     encoded: Arc<[u8]>,
+    /// What it was told at its end.
+    farewell: Option<Box<str>>,
 }
 
 /// On the way to be a client.
@@ -315,9 +317,7 @@ impl Client {
                     outbox.listed = false;
                     let task = if core::mem::take(&mut outbox.paused) { outbox.task.clone() } else { None };
                     drop(outbox);
-                    if !own {
-                        task.inspect(Waker::wake_by_ref);
-                    }
+                    task.inspect(Waker::wake_by_ref);
                     return Flushed::Drained;
                 }
                 outbox.listed = true;
@@ -347,7 +347,14 @@ impl Client {
         Flushed::More
     }
 
+    /// What the application is told of why it has closed: what it was kicked for, or the reason's name.
+    pub(super) fn farewell(&self, why: Why) -> Box<str> {
+        let told = self.0.session.lock().farewell.take();
+        told.filter(|_| why == Why::KICKED).unwrap_or_else(|| why.name().into())
+    }
+
     fn kick_for(&self, why: Why, reason: &str) {
+        self.0.session.lock().farewell.get_or_insert_with(|| reason.into());
         match Frame::package(PackageType::Kick, &kick_body(reason)) {
             Ok(frame) => self.close_with(why, Some(frame)),
             Err(_) => self.close(why),
@@ -467,6 +474,11 @@ impl Client {
         outbox.paused = !outbox.is_relaxed(self.0.hub.room);
         outbox.paused
     }
+
+    /// Whether it has taken something of what waits since this was asked last.
+    pub(super) fn progresses(&self) -> bool {
+        core::mem::take(&mut self.0.outbox.lock().progress)
+    }
 }
 
 /// Milliseconds after boot, rounded up.
@@ -481,4 +493,14 @@ pub(super) fn refusal(put: Put) -> PushError {
         _ => "its session has closed",
     };
     PushError::new(ErrorKind::Unavailable, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_client_takes_little_memory() {
+        assert!(size_of::<Inner>() <= 512, "{}", size_of::<Inner>());
+    }
 }

@@ -1,12 +1,9 @@
-//! Clients without a network, for tests of what is done with clients.
+//! Connections in memory, which stick at will, and count writes.
 
-use super::client::Client;
-use super::clients::Clients;
 use super::frame::Frame;
 use super::hub::Hub;
 use super::setup::begin;
 use super::sink::ClientSink;
-use super::task::ClientTask;
 use super::wire::Wire;
 use crate::app::App;
 use crate::sync::Mutex;
@@ -16,12 +13,9 @@ use core::pin::Pin;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use futures_io::{AsyncRead, AsyncWrite, IoSlice};
-use std::collections::HashMap;
 use std::io;
-use tangelo_core::Instant;
-use tangelo_core::client::{Message, MessageKind, PackageType, Route, package};
+use tangelo_core::client::{PackageType, package};
 use tangelo_core::config::ConnectorConfig;
-use tangelo_core::runtime::Stream;
 
 /// The other end of a connection in memory.
 #[derive(Debug, Clone, Default)]
@@ -136,50 +130,4 @@ pub(super) fn packages(mut bytes: &[u8]) -> Vec<(PackageType, Vec<u8>)> {
         bytes = &bytes[length..];
     }
     packages
-}
-
-/// What messages the clients of tests were sent and have not been asked for.
-static HEARD: Mutex<Option<HashMap<(usize, u64), Memory>>> = Mutex::new(None);
-
-fn key(app: &App, id: u64) -> (usize, u64) {
-    (core::ptr::from_ref(app.shared()).addr(), id)
-}
-
-impl Client {
-    /// A client that has shaken hands, on TCP, with nobody at the other end.
-    pub(crate) fn new(app: &App, id: u64) -> Self {
-        let (hub, memory) = (hub(app, ConnectorConfig::default()), Memory::default());
-        let stream: Box<dyn Stream> = Box::new(memory.clone());
-        HEARD.lock().get_or_insert_default().insert(key(app, id), memory);
-        let client = Self::connected(&hub, id, ([127, 0, 0, 1], 1).into(), stream);
-        client.begin_work();
-        hub.clients().opened(&client);
-        app.runtime().spawn(Box::pin(ClientTask::working(client.clone(), Instant::now())));
-        client
-    }
-
-    /// What it was sent since the last time: the request's id or none, the route, the body.
-    pub(crate) fn sent(&self) -> Vec<(Option<u64>, String, Vec<u8>)> {
-        self.flush(&mut Context::from_waker(Waker::noop()), false, &mut super::stats::Sent::default());
-        let heard = HEARD.lock();
-        let memory = &heard.as_ref().unwrap()[&key(&self.hub().app, self.id())];
-        let data = packages(&memory.heard()).into_iter().filter(|(kind, _)| *kind == PackageType::Data);
-        data.map(|(_, body)| {
-            let message = Message::decode(&body).unwrap();
-            let route = match message.route {
-                Some(Route::Name(name)) => name.into(),
-                _ => String::new(),
-            };
-            assert!(matches!(message.kind, MessageKind::Push | MessageKind::Response));
-            (message.id, route, message.body.to_vec())
-        })
-        .collect()
-    }
-}
-
-impl Clients {
-    /// A client of a test is there as soon as it is made.
-    pub(crate) fn insert(&self, client: Client) {
-        assert!(self.get(client.id()).is_some());
-    }
 }

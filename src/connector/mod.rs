@@ -20,6 +20,8 @@ mod clients;
 #[cfg(test)]
 mod doubles;
 mod flush;
+#[cfg(test)]
+pub(crate) mod for_tests;
 mod frame;
 mod http;
 mod hub;

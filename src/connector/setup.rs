@@ -48,6 +48,19 @@ pub(crate) fn prepare(app: &App) -> Result<()> {
     if !app.server().frontend || app.server().client_port.is_none() || shared.channels.has_sink(app) {
         return Ok(());
     }
+    let hub = hub(app)?;
+    if shared.connector.set(Arc::clone(&hub)).is_err() {
+        return Err(Error::new(ErrorKind::AlreadyExists, "this server has started already"));
+    }
+    app.push_sink(ClientSink(hub));
+    Ok(())
+}
+
+/// What all clients of this server share, as it is configured.
+///
+/// # Errors
+/// As for [`prepare`].
+pub(super) fn hub(app: &App) -> Result<Arc<Hub>> {
     let config = configured(app)?;
     let tls = config.tls.as_ref().map(|files| Tls::load(app.dir(), files)).transpose()?;
     let dictionary = match config.use_dict {
@@ -65,12 +78,7 @@ pub(crate) fn prepare(app: &App) -> Result<()> {
     let wire = Wire::new(&config, dictionary, protobuf);
     let heartbeat = Frame::package(PackageType::Heartbeat, &[])?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let hub = Arc::new(Hub::new(app.clone(), config, wire, tls, heartbeat, threads));
-    if shared.connector.set(Arc::clone(&hub)).is_err() {
-        return Err(Error::new(ErrorKind::AlreadyExists, "this server has started already"));
-    }
-    app.push_sink(ClientSink(hub));
-    Ok(())
+    Ok(Arc::new(Hub::new(app.clone(), config, wire, tls, heartbeat, threads)))
 }
 
 /// Opens the port for clients.

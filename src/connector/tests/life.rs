@@ -9,7 +9,7 @@ use core::time::Duration;
 use serde_json::{Value, json};
 use std::time::Instant;
 use tangelo_core::client::{Message, PackageType, Route};
-use tangelo_core::config::{ConnectorConfig, SessionsPerUser};
+use tangelo_core::config::{ChannelStore, ConnectorConfig, GlobalChannelConfig, SessionsPerUser};
 
 #[test]
 fn a_client_shakes_hands_asks_and_is_answered_on_either_transport() {
@@ -31,7 +31,7 @@ fn a_client_shakes_hands_asks_and_is_answered_on_either_transport() {
         assert!(Client::connect(bench.address, web).handshake_with(&known)["sys"]["dict"].is_null());
     }
     let stats = bench.app.connector_stats().unwrap();
-    assert_eq!((stats.received, stats.accepted, stats.clients), (6, 4, 2));
+    assert_eq!((stats.received, stats.accepted), (6, 4));
     eventually("that they have gone", || bench.app.connector_stats().unwrap().connections == 0);
     assert_eq!(bench.closed("by-client"), 4);
 }
@@ -167,10 +167,31 @@ fn a_user_may_have_one_session_and_then_the_older_goes() {
 }
 
 #[test]
+fn who_has_no_session_is_in_no_channel_and_who_loses_the_last_leaves_all() {
+    let bench = Bench::start(quick(), |app| {
+        let config =
+            GlobalChannelConfig { channel_manager: ChannelStore::Memory, ..GlobalChannelConfig::default() };
+        app.set(config);
+    });
+    bench.run(crate::channel::start(&bench.app)).unwrap();
+    let rooms = bench.app.global_channels().unwrap();
+    let (first, second) = (bench.user(false, "ann"), bench.user(true, "ann"));
+    bench.run(rooms.add("lobby", "ann", "connector-1")).unwrap();
+    let stranger = bench.run(rooms.add("lobby", "ben", "connector-1")).unwrap_err();
+    assert_eq!(stranger.kind(), crate::ErrorKind::NotFound);
+    drop(first);
+    eventually("that one session has gone", || bench.app.shared().clients.of_uid("ann").len() == 1);
+    assert_eq!(bench.run(rooms.count("lobby")).unwrap(), 1);
+    drop(second);
+    eventually("that ann has left", || bench.run(rooms.count("lobby")).unwrap() == 0);
+}
+
+#[test]
 fn on_the_way_down_every_client_is_told_and_the_port_closes() {
     let bench = Bench::start(quick(), |_| {});
     let mut clients: Vec<Client> = (0..20).map(|n| bench.client(n % 2 == 0)).collect();
     let fresh = Client::connect(bench.address, false);
+    eventually("all", || bench.app.connector_stats().unwrap().connections == 21);
     let listeners: Vec<_> = clients
         .drain(..)
         .map(|mut client| {

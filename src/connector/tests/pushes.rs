@@ -84,8 +84,15 @@ fn a_client_whose_queue_is_full_is_reported_and_goes_and_nobody_else_feels_it() 
     let config = ConnectorConfig { queue_messages: 10, ..quick() };
     let (app, sink, ends, names) = crowd(3, config);
     ends[1].stuck(true);
+    let mut heard = [Vec::new(), Vec::new()];
     for n in 0..10 {
         assert_eq!(push(&sink, &names, &n.to_string()), 0);
+        for (end, heard) in [&ends[0], &ends[2]].into_iter().zip(&mut heard) {
+            eventually("the push", || {
+                heard.extend(end.heard());
+                packages(heard).len() == n + 1
+            });
+        }
     }
     let mut failed = Vec::new();
     let message = PushMessage { route: "onChat", body: b"10" };
@@ -94,11 +101,10 @@ fn a_client_whose_queue_is_full_is_reported_and_goes_and_nobody_else_feels_it() 
     });
     assert_eq!(failed, [("user-1".to_owned(), "its queue is full: it reads too slowly".to_owned())]);
     assert!(!sink.has_session("user-1") && sink.has_session("user-0"));
-    for end in [&ends[0], &ends[2]] {
-        let mut heard = Vec::new();
-        eventually("all of them", || {
+    for (end, heard) in [&ends[0], &ends[2]].into_iter().zip(&mut heard) {
+        eventually("the last", || {
             heard.extend(end.heard());
-            packages(&heard).len() == 11
+            packages(heard).len() == 11
         });
     }
     eventually("that it has gone", || app.connector_stats().unwrap().connections == 2);

@@ -27,7 +27,7 @@ fn a_file_that_is_wrong_keeps_the_server_from_starting() {
         (
             "serverProtos.json",
             "{\"a\": {\"required uInt32 x\": 1}",
-            "config/serverProtos.json:1:32: expected",
+            "config/serverProtos.json:1:31: expected",
         ),
         ("clientProtos.json", "{\"a\": {\"required what x\": 1}}", "config/clientProtos.json: "),
     ] {

@@ -12,6 +12,7 @@ mod wire;
 use super::dispatch::{Incoming, handle};
 use crate::app::{App, Place};
 use crate::connector::Client;
+use crate::connector::for_tests::{self, FarEnd};
 use crate::link::{LinkConfig, Secret};
 use crate::peer::{Peers, serve_peers};
 use crate::{channel, handler, session};
@@ -101,11 +102,13 @@ impl Fleet {
 struct Tester {
     app: App,
     client: Client,
+    far: FarEnd,
 }
 
 impl Tester {
     fn new(app: &App, id: u64) -> Self {
-        Self { app: app.clone(), client: Client::new(app, id) }
+        let (client, far) = for_tests::client(app, id);
+        Self { app: app.clone(), client, far }
     }
 
     /// Sends a request and takes the response.
@@ -131,9 +134,8 @@ impl Tester {
         let mut heard = Vec::new();
         while heard.len() < count {
             let value = |body: &[u8]| serde_json::from_slice(body).expect("JSON");
-            let name = |id: Option<u64>, route| id.map_or(route, |id| id.to_string());
-            let sent = self.client.sent().into_iter();
-            heard.extend(sent.map(|(id, route, body)| (name(id, route), value(&body))));
+            let name = |to: Result<u64, String>| to.map_or_else(|route| route, |id| id.to_string());
+            heard.extend(self.far.take().into_iter().map(|(to, body)| (name(to), value(&body))));
             if heard.len() < count {
                 self.app.sleep(Duration::from_millis(1)).await;
             }

@@ -6,11 +6,11 @@ use crate::{HandlerError, Request};
 use futures_lite::future::{poll_once, yield_now};
 
 /// Notes the order in which its handlers are begun; every third waits then.
-fn noting(noted: &Arc<Mutex<Vec<u64>>>, server_type: &str) -> impl Fn(&App) + use<> {
-    let (noted, route) = (Arc::clone(noted), format!("{server_type}.noting.note"));
+fn noting(noted: &Arc<Mutex<Vec<u64>>>) -> impl Fn(&App) + use<> {
+    let noted = Arc::clone(noted);
     move |app| {
         let noted = Arc::clone(&noted);
-        app.handler(&route, move |request: Request, _| {
+        app.handler("chat.chatHandler.note", move |request: Request, _| {
             let n: Result<u64, HandlerError> = request.json();
             n.iter().for_each(|n| noted.lock().push(*n));
             async move {
@@ -25,14 +25,13 @@ fn noting(noted: &Arc<Mutex<Vec<u64>>>, server_type: &str) -> impl Fn(&App) + us
 }
 
 /// Sends as a connector does: each message is polled once in its order, and then runs by itself.
-async fn send_all(client: &Tester, server_type: &str, count: u64, size: usize) {
-    let route = format!("{server_type}.noting.note");
+async fn send_all(client: &Tester, count: u64, size: usize) {
     let (done, all_done) = async_channel::unbounded();
     for n in 0..count {
         let mut body = n.to_string();
         body.extend(core::iter::repeat_n(' ', size));
         // Pomelo has no request 0.
-        let incoming = Incoming { id: Some(n + 1), route: route.clone(), body: body.into() };
+        let incoming = Incoming { id: Some(n + 1), route: "chat.chatHandler.note".into(), body: body.into() };
         let mut handling = handle(&client.app, client.client.clone(), incoming);
         let done = done.clone();
         if poll_once(&mut handling).await.is_some() {
@@ -53,10 +52,10 @@ async fn send_all(client: &Tester, server_type: &str, count: u64, size: usize) {
 fn messages_are_begun_in_the_order_in_which_they_were_sent_also_before_the_link_is_open() {
     run(|mut fleet| async move {
         let noted = Arc::default();
-        let (front, _back) = fleet.pair(|_| (), noting(&noted, "chat")).await;
+        let (front, _back) = fleet.pair(|_| (), noting(&noted)).await;
         let client = Tester::new(&front, 1);
         for _ in 0..3 {
-            send_all(&client, "chat", 1000, 10).await;
+            send_all(&client, 1000, 10).await;
             assert!(core::mem::take(&mut *noted.lock()).into_iter().eq(0..1000));
         }
         let mut answers: Vec<u64> =
@@ -70,9 +69,9 @@ fn messages_are_begun_in_the_order_in_which_they_were_sent_also_before_the_link_
 fn a_link_that_is_full_does_not_mix_them() {
     run(|mut fleet| async move {
         let noted = Arc::default();
-        let (front, (_back, wire)) = fleet.pair(|_| (), noting(&noted, "chat")).await;
+        let (front, (_back, wire)) = fleet.pair(|_| (), noting(&noted)).await;
         let client = Tester::new(&front, 1);
-        send_all(&client, "chat", 1, 10).await;
+        send_all(&client, 1, 10).await;
         noted.lock().clear();
         wire.freeze();
         let thawing = front.clone();
@@ -81,7 +80,7 @@ fn a_link_that_is_full_does_not_mix_them() {
             wire.thaw();
         });
         // Some 40 MB: more than the link and the sockets take.
-        send_all(&client, "chat", 4000, 10_000).await;
+        send_all(&client, 4000, 10_000).await;
         assert!(core::mem::take(&mut *noted.lock()).into_iter().eq(0..4000));
     });
 }
@@ -90,8 +89,8 @@ fn a_link_that_is_full_does_not_mix_them() {
 fn messages_that_the_frontend_answers_are_begun_in_their_order_too() {
     run(|mut fleet| async move {
         let noted = Arc::default();
-        let (app, _) = fleet.start("connector-1", noting(&noted, "connector")).await;
-        send_all(&Tester::new(&app, 1), "connector", 1000, 10).await;
+        let (app, _) = fleet.start("chat-1", noting(&noted)).await;
+        send_all(&Tester::new(&app, 1), 1000, 10).await;
         assert!(noted.lock().iter().copied().eq(0..1000));
     });
 }

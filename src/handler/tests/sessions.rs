@@ -165,6 +165,8 @@ fn what_is_told_of_a_session_comes_one_after_the_other() {
         let client = Tester::new(&app, 1);
         client.client.bind("ann").unwrap();
         client.client.kick("enough");
+        // The connector says so when the connection is closed.
+        handler::dispatch::closed(&app, &client.client, "kicked");
         handler::dispatch::bound(&app, &client.client);
         assert_eq!(told.recv().await.unwrap(), "bound ann");
         assert_eq!(told.recv().await.unwrap(), "closed ann: kicked");
