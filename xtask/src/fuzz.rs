@@ -152,30 +152,37 @@ fn fuzz(target: Target, built: &Path, seconds: u64) -> Result<bool> {
     Ok(true)
 }
 
-/// Replaces the files that are kept by fewer that reach as much; how many these are.
+/// Keeps what reaches code that nothing kept so far has reached; how many files these are then.
 fn keep(program: &Path, work: &Path, kept: &Path, log: &Path) -> Result<usize> {
+    let merge = |how: &str, into: &Path, from: &[&Path]| {
+        let mut command = processes::command(program);
+        // Edges alone: how often each was taken would take thousands of files.
+        command.args([how, "-use_counters=0", "-timeout=10", "-rss_limit_mb=1024"]).arg(into).args(from);
+        run::must(&mut command, log, MERGE_LIMIT)
+    };
+    merge("-merge=1", kept, &[work])?;
+    if files(kept)?.len() <= KEPT {
+        return Ok(files(kept)?.len());
+    }
+    // Fewer that reach as much.
     let merged = work.with_extension("merged");
     if merged.exists() {
         fs::remove_dir_all(&merged)?;
     }
     fs::create_dir_all(&merged)?;
-    let mut command = processes::command(program);
-    // Edges alone: how often each was taken would take thousands of files.
-    let options = ["-set_cover_merge=1", "-use_counters=0", "-timeout=10", "-rss_limit_mb=1024"];
-    command.args(options).arg(&merged).args([work, kept]);
-    run::must(&mut command, log, MERGE_LIMIT)?;
-    let mut files = files(&merged)?;
-    ensure!(!files.is_empty(), "nothing is worth keeping; see {}", log.display());
-    // Should there be too many, the longest ones reach most.
-    files.sort_by_key(|(path, length)| (Reverse(*length), path.clone()));
-    files.truncate(KEPT);
+    merge("-set_cover_merge=1", &merged, &[work, kept])?;
+    let mut chosen = files(&merged)?;
+    ensure!(!chosen.is_empty(), "nothing is worth keeping; see {}", log.display());
+    // Should there still be too many, the longest ones reach most.
+    chosen.sort_by_key(|(path, length)| (Reverse(*length), path.clone()));
+    chosen.truncate(KEPT);
     fs::remove_dir_all(kept)?;
     fs::create_dir_all(kept)?;
-    for (path, _) in &files {
+    for (path, _) in &chosen {
         fs::copy(path, kept.join(path.file_name().context("a file has a name")?))?;
     }
     fs::remove_dir_all(&merged)?;
-    Ok(files.len())
+    Ok(chosen.len())
 }
 
 /// The files in a directory, and their lengths.

@@ -43,8 +43,13 @@ const file = (name, json) => {
 };
 
 // Packages and messages.
-const packages = [[1, '{"sys":{}}'], [2, ''], [3, ''], [4, 'x'.repeat(300)], [5, '{"reason":"kick"}'], [4, 'y'.repeat(70000)]]
-  .map(([type, body]) => ({ type, body, hex: hex(Package.encode(type, body ? Buffer.from(body) : null)) }));
+const packages = [[1, '{"sys":{}}', 1], [2, '', 1], [3, '', 1], [4, 'x', 300], [5, '{"reason":"kick"}', 1], [4, 'y', 70000]]
+  .map(([type, body, times]) => {
+    const whole = Buffer.from(body.repeat(times));
+    const bytes = Package.encode(type, whole.length ? whole : null);
+    if (!bytes.subarray(4).equals(whole)) throw new Error('a package ends with its body');
+    return { type, body, times, header: hex(bytes.subarray(0, 4)) };
+  });
 const messages = [
   [1, 0, 0, 'chat.chatHandler.send', '{"a":1}', 0], [127, 0, 0, 'r', '', 0], [128, 0, 1, 1, '{}', 0],
   [16383, 0, 1, 258, '{}', 0], [16384, 0, 0, '', '{}', 0], [2097151, 0, 0, 'r', '{}', 0], [268435455, 0, 0, 'r', '{}', 1],

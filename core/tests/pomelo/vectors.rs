@@ -22,7 +22,8 @@ struct Vectors {
 struct PackageVector {
     r#type: u8,
     body: String,
-    hex: String,
+    times: usize,
+    header: String,
 }
 
 #[derive(Deserialize)]
@@ -117,12 +118,13 @@ fn protos(json: Option<&Value>) -> Protos {
 #[test]
 fn packages() {
     for vector in vectors().packages {
-        let expected = bytes(&vector.hex);
+        let body = vector.body.repeat(vector.times).into_bytes();
+        let expected = [bytes(&vector.header), body.clone()].concat();
         let kind = PackageType::from_byte(vector.r#type).expect("a type");
         let mut encoded = Vec::new();
-        package::encode_into(&mut encoded, kind, vector.body.as_bytes()).expect("a package");
+        package::encode_into(&mut encoded, kind, &body).expect("a package");
         assert_eq!(encoded, expected);
-        let whole = Package { kind, body: vector.body.as_bytes() };
+        let whole = Package { kind, body: &body };
         assert_eq!(package::decode(&expected, package::MAX_BODY), Ok(Some((whole, expected.len()))));
     }
 }

@@ -1,9 +1,9 @@
 //! A client that sends what it likes, when it likes: handshakes, and everything that a connection
 //! may be told.
 
+use alloc::sync::Arc;
 use core::time::Duration;
 use serde_json::Value;
-use std::sync::Arc;
 use tangelo_core::Instant;
 use tangelo_core::client::connection::kick_body;
 use tangelo_core::client::{

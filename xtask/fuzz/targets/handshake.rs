@@ -1,5 +1,7 @@
 #![no_main]
 
+extern crate alloc;
+
 #[path = "../src/handshake.rs"]
 mod target;
 
