@@ -11,12 +11,16 @@
 #![allow(clippy::std_instead_of_alloc, reason = "an application has std")]
 
 mod chat;
+mod client;
 mod connector;
 mod gate;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if client::is_asked() {
+        return client::run();
+    }
     tangelo::Program::new().dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/chat")).run(|app| {
         app.configure_for("production|development", "gate", gate::configure);
         app.configure_for("production|development", "connector", connector::configure);
