@@ -7,10 +7,12 @@ mod channel;
 #[cfg(feature = "cli")]
 mod cli;
 mod config;
+mod connector;
 mod context;
 mod custom;
 mod election;
 mod embedded;
+mod handler;
 mod link;
 mod log;
 mod master;
@@ -19,6 +21,8 @@ mod parts;
 mod peer;
 mod program;
 mod remote;
+mod rpc;
+mod session;
 mod sync;
 mod time;
 
@@ -31,9 +35,12 @@ pub use custom::{
     SupervisorContext,
 };
 pub use election::{MasterHa, MasterHaConfig};
+pub use handler::{HandlerError, Request};
 #[cfg(feature = "load-test")]
 pub use member::simulate_servers;
 pub use program::{Program, run};
+pub use rpc::{Caller, Rpc, RpcTo};
+pub use session::Session;
 /// The traits, values and state machines that everything is made of.
 pub use tangelo_core as core;
 pub use tangelo_core::channel::{

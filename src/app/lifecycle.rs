@@ -3,6 +3,8 @@
 use super::hook::Hook;
 use super::{App, BoxError};
 use crate::channel;
+use crate::handler;
+use crate::session;
 use crate::sync::Mutex;
 use crate::time::{Elapsed, timeout};
 use core::panic::AssertUnwindSafe;
@@ -17,6 +19,11 @@ const COMPONENTS_STOP: Duration = Duration::from_secs(5);
 /// Brings the server up: hooks, components, their `after_start`.
 pub(crate) async fn start(app: &App) -> Result<()> {
     let shared = app.shared();
+    if let Some(mistake) = shared.mistakes.lock().first() {
+        return Err(Error::new(ErrorKind::Invalid, mistake.clone()));
+    }
+    handler::start(app);
+    session::start(app);
     run_all(&shared.before_start, app, "before-start hook").await?;
     channel::start(app).await?;
     let components = shared.components.lock().clone();

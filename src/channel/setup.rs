@@ -73,7 +73,7 @@ impl Channels {
         Ok(made.insert(service).clone())
     }
 
-    fn here(&self, app: &App) -> &Here {
+    pub(super) fn here(&self, app: &App) -> &Here {
         self.here.get_or_init(|| Here::new(app.own()))
     }
 
@@ -148,7 +148,8 @@ pub(crate) fn check(app: &App) -> Result<()> {
 /// meanwhile, and the server starts.
 pub(crate) async fn start(app: &App) -> Result<()> {
     let here = app.shared().channels.here(app).clone();
-    app.remote(PUSH, move |_, request| {
+    let remotes = &app.shared().remotes;
+    remotes.insert(PUSH, move |_, request| {
         let here = here.clone();
         async move { wire::encode(&here.deliver(&wire::decode(&request)?).await) }
     });
@@ -157,7 +158,7 @@ pub(crate) async fn start(app: &App) -> Result<()> {
     }
     let service = app.global_channels()?;
     let answering = service.clone();
-    app.remote(CHANNEL, move |_, request| {
+    remotes.insert(CHANNEL, move |_, request| {
         let service = answering.clone();
         async move { service.answer(&request).await }
     });
