@@ -152,7 +152,8 @@ async fn leave(caller: Caller, entry: Entry) -> Result<()> {
 /// Tells a room of somebody, who is not told.
 async fn tell(app: &App, room: &str, route: &str, message: &Value, user: &str) {
     let options = PushOptions::new().timeout(PATIENCE).except([user]);
-    let told = async { app.global_channels()?.push("connector", route, message.to_string(), room, &options).await };
+    let told =
+        async { app.global_channels()?.push("connector", route, message.to_string(), room, &options).await };
     match told.await {
         Ok(report) if report.is_complete() => {}
         Ok(report) => println!("{room}: {route} of {user} {}", missed(&report)),

@@ -65,7 +65,8 @@ async fn enter(request: Request, session: Session) -> Result<Value, HandlerError
     session.set("rid", &rid)?;
     session.push_settings().await?;
     let entry = Entry { uid, rid, session: session.id() };
-    let entered = app.rpc().timeout(PATIENCE).for_session(&session).call("chat.chatRemote.enter", &entry).await;
+    let entered =
+        app.rpc().timeout(PATIENCE).for_session(&session).call("chat.chatRemote.enter", &entry).await;
     let users: Vec<String> = match entered {
         Ok(users) => users,
         Err(error) => {
@@ -74,7 +75,11 @@ async fn enter(request: Request, session: Session) -> Result<Value, HandlerError
                 rooms.leave(&entry.rid, &entry.uid, app.id()).await?;
             }
             session.unbind().await?;
-            return if error.kind() == ErrorKind::AlreadyExists { Ok(taken(&username)) } else { Err(error.into()) };
+            return if error.kind() == ErrorKind::AlreadyExists {
+                Ok(taken(&username))
+            } else {
+                Err(error.into())
+            };
         }
     };
     Ok(json!({"code": 200, "users": users}))

@@ -83,7 +83,10 @@ impl Rooms {
     pub(crate) fn left(&self, app: &App, room: &str, uid: &str, sid: &str, session: u64) -> bool {
         let mut known = self.known();
         let Some(seats) = known.rooms.get_mut(room) else { return true };
-        if seats.get(uid).is_some_and(|seat| seat.sid != sid || seat.session.is_some_and(|own| own != session)) {
+        if seats
+            .get(uid)
+            .is_some_and(|seat| seat.sid != sid || seat.session.is_some_and(|own| own != session))
+        {
             return false;
         }
         seats.remove(uid);
@@ -96,7 +99,9 @@ impl Rooms {
     pub(crate) fn keep_own(&self, app: &App) {
         let chats = app.servers_by_type().remove("chat").unwrap_or_default();
         let mut known = self.known();
-        known.rooms.retain(|room, _| choose::best(&chats, room).is_none_or(|server| server.def.id == app.id()));
+        known
+            .rooms
+            .retain(|room, _| choose::best(&chats, room).is_none_or(|server| server.def.id == app.id()));
         app.set_status(&known.to_string());
     }
 

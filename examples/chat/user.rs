@@ -13,5 +13,6 @@ pub(crate) fn name(uid: &str) -> &str {
 
 /// Whether a user or a room may be called that.
 pub(crate) fn is_name(name: &str) -> bool {
-    (1..=MAX_NAME).contains(&name.chars().count()) && name.chars().all(|c| c.is_alphanumeric() || "-_".contains(c))
+    (1..=MAX_NAME).contains(&name.chars().count())
+        && name.chars().all(|c| c.is_alphanumeric() || "-_".contains(c))
 }

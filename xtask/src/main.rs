@@ -4,6 +4,7 @@ extern crate alloc;
 
 mod bench;
 mod chaos;
+mod clients;
 mod install;
 mod machine;
 mod matrix;
@@ -35,6 +36,7 @@ enum Task {
     #[command(subcommand)]
     Bench(bench::Bench),
     Chaos(chaos::Args),
+    Clients(clients::Args),
     Sim(sim::Args),
     NoStd(no_std::Args),
     Sizes(sizes::Args),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Task::TestMatrix(args) => matrix::run(&args),
         Task::Bench(bench) => bench::run(&bench).map(|()| true),
         Task::Chaos(args) => chaos::run(&args),
+        Task::Clients(args) => clients::run(&args),
         Task::Sim(args) => sim::run(&args),
         Task::NoStd(args) => no_std::run(&args).map(|()| true),
         Task::Sizes(args) => sizes::run(&args).map(|()| true),

@@ -23,6 +23,9 @@ const AGAIN: Duration = Duration::from_millis(300);
 /// The pauses between connections: doubled up to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
+/// What a connector says before it stops.
+const STOPS: &str = "the server stops";
+
 /// When nobody types any more, what waits may take so long to be said.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
@@ -212,8 +215,7 @@ impl Visit {
         let others = if others.is_empty() { "nobody else".into() } else { others.join(", ") };
         let state = if self.was_inside { "back in" } else { "in" };
         let room = &self.place.room;
-        self.screen
-            .event(&format!("you are {state} {room} as {}, with {others} (port {port})", self.name));
+        self.screen.event(&format!("you are {state} {room} as {}, with {others} (port {port})", self.name));
         self.was_inside = true;
         early.into_iter().for_each(|incoming| self.show(incoming));
         Ok(())
@@ -250,6 +252,8 @@ impl Visit {
         });
         match taken {
             Err(reason) => self.lost(&reason),
+            // In an ordered stop, as in a restart: others are there.
+            Ok(Incoming::Kick { reason }) if reason == STOPS => self.lost(&reason),
             Ok(Incoming::Kick { reason }) => {
                 self.screen.trouble(&format!("disconnected by the server: {reason}"));
                 return Some(ExitCode::FAILURE);

@@ -92,6 +92,7 @@ export class Process {
 /** The demo in a directory of its own. */
 export const cluster = {
   gate: Number(options.gate),
+  dir: options.dir,
   masters: [],
 
   chat(...args) {
