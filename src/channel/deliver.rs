@@ -169,4 +169,27 @@ mod tests {
         let reply = block_on(deliver(&roster, None, &request(&PushOptions::new())));
         assert_eq!((reply.delivered, reply.failed[0].users.len()), (0, 1000));
     }
+
+    #[test]
+    fn everybody_is_whom_the_sink_has() {
+        let (roster, sink) = (roster(10), TestSink::default());
+        let request =
+            PushRequest { route: "onNews".into(), target: PushTarget::Everyone, message: b"hi".to_vec() };
+        let reply = block_on(deliver(&roster, Some(&sink), &request));
+        assert_eq!((reply.delivered, reply.failed.len()), (0, 1), "this sink cannot");
+        assert_eq!(reply.failed[0].reason.kind, ErrorKind::Unsupported);
+        assert_eq!((reply.failed[0].users.len(), reply.failed[0].more), (0, 0));
+        sink.takes_all(["ann", "ben", "", ""]);
+        sink.refuse("ben", "its queue is full");
+        sink.refuse("", "its queue is full");
+        let reply = block_on(deliver(&roster, Some(&sink), &request));
+        assert_eq!((reply.delivered, reply.failed.len()), (1, 1));
+        assert_eq!((&*reply.failed[0].users, reply.failed[0].more), (&["ben".to_owned()][..], 2));
+        assert_eq!(sink.got()["ann"], ["onNews: hi"]);
+        sink.panic_at("ann");
+        let reply = block_on(deliver(&roster, Some(&sink), &request));
+        assert_eq!((reply.delivered, reply.failed[0].reason.kind), (0, ErrorKind::Io));
+        let reply = block_on(deliver(&roster, None, &request));
+        assert_eq!((reply.delivered, reply.failed[0].reason.kind), (0, ErrorKind::Unsupported));
+    }
 }

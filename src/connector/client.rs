@@ -47,7 +47,7 @@ impl Client {
         }
         state.uid = Some(uid.into());
         drop(state);
-        crate::handler::bound(&self.0.app, self);
+        crate::handler::dispatch::bound(&self.0.app, self);
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl Client {
 
     pub(crate) fn kick(&self, reason: &str) {
         self.0.state.lock().closed = true;
-        crate::handler::closed(&self.0.app, self, reason);
+        crate::handler::dispatch::closed(&self.0.app, self, reason);
     }
 
     pub(crate) fn is_closed(&self) -> bool {

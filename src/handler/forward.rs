@@ -30,7 +30,7 @@ pub(super) async fn forward(
         Ok(server) => server,
         Err(error) => return Err(HandlerError::new(503, error.message())),
     };
-    let (uid, settings) = (session.uid(), client.settings_json());
+    let (uid, settings) = (session.user(), client.settings_json());
     let message = Forwarded {
         session: client.id(),
         incarnation: app.incarnation().0,

@@ -5,7 +5,7 @@
 
 mod app;
 mod choose;
-mod dispatch;
+pub(crate) mod dispatch;
 mod error;
 mod forward;
 mod request;
@@ -16,7 +16,6 @@ mod tests;
 mod wire;
 
 pub(crate) use choose::{choose, hash, mix};
-pub(crate) use dispatch::{Incoming, bound, closed, handle, routes};
 pub use error::HandlerError;
 pub(crate) use forward::start;
 pub use request::Request;

@@ -38,6 +38,12 @@ impl Events {
     pub(super) fn on_closed(&self, listener: Listener) {
         Arc::make_mut(&mut self.closed.lock()).push(listener);
     }
+
+    /// Whether everything has been told.
+    #[cfg(test)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.waiting.lock().is_empty()
+    }
 }
 
 pub(crate) fn bound(app: &App, client: &Client) {

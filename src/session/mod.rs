@@ -54,7 +54,7 @@ pub(crate) struct At {
 struct State {
     uid: Option<Arc<str>>,
     settings: Settings,
-    closed: Option<Arc<str>>,
+    closed: Option<String>,
 }
 
 impl Session {
@@ -99,13 +99,18 @@ impl Session {
 
     /// The user that it is bound to.
     #[must_use]
-    pub fn uid(&self) -> Option<Arc<str>> {
+    pub fn uid(&self) -> Option<String> {
+        self.0.state.lock().uid.as_deref().map(Into::into)
+    }
+
+    /// The same, for those within.
+    pub(crate) fn user(&self) -> Option<Arc<str>> {
         self.0.state.lock().uid.clone()
     }
 
     /// Why it has closed: in [`on_session_closed`](App::on_session_closed).
     #[must_use]
-    pub fn close_reason(&self) -> Option<Arc<str>> {
+    pub fn close_reason(&self) -> Option<String> {
         self.0.state.lock().closed.clone()
     }
 

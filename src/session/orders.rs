@@ -102,7 +102,8 @@ pub(super) fn check_kick(uid: &str, reason: &str) -> Result<()> {
 }
 
 fn kick_here(app: &App, uid: &str, reason: &str) -> u64 {
-    let clients = app.shared().clients.of_uid(uid);
+    let mut clients = app.shared().clients.of_uid(uid);
+    clients.retain(|client| !client.is_closed());
     clients.iter().for_each(|client| client.kick(reason));
     clients.len() as u64
 }
