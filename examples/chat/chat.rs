@@ -116,7 +116,7 @@ async fn kick(request: Request, session: Session) -> Result<Value, HandlerError>
 }
 
 /// Who it is, and in which room.
-fn somebody(session: &Session) -> Result<(Arc<str>, String), HandlerError> {
+fn somebody(session: &Session) -> Result<(String, String), HandlerError> {
     session.uid().zip(session.get("rid")).ok_or_else(|| HandlerError::new(403, "enter a room first"))
 }
 

@@ -96,7 +96,7 @@ fn refused(message: &str) -> Value {
 /// Tells the room. Its members know it by themselves: whoever has no session any more is in no channel.
 async fn left(session: Session) {
     let (Some(uid), Some(rid)) = (session.uid(), session.get("rid")) else { return };
-    let (app, entry) = (session.app(), Entry { uid: uid.to_string(), rid, session: session.id() });
+    let (app, entry) = (session.app(), Entry { uid: uid.clone(), rid, session: session.id() });
     for _ in 0..TRIES {
         let rpc = app.rpc().timeout(PATIENCE).for_session(&session);
         match rpc.call::<_, ()>("chat.chatRemote.leave", &entry).await {

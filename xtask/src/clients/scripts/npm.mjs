@@ -8,6 +8,13 @@ import { cluster, load, within } from "./support.mjs";
 const Pomelo = load("pomelo-client-websocket");
 const WebSocket = globalThis.WebSocket;
 
+/** What is sent through a closed socket is dropped in a page, where this package throws. */
+class PageSocket extends WebSocket {
+  send(data) {
+    if (this.readyState === WebSocket.OPEN) super.send(data);
+  }
+}
+
 /** pomelo-client-websocket. */
 export function ofNode() {
   return new Pomelo();
@@ -22,7 +29,7 @@ export function ofBrowser() {
   const localStorage = { getItem: key => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
   const quiet = { log() {}, error() {} };
   const page = vm.createContext({
-    EventEmitter, WebSocket, localStorage, setTimeout, clearTimeout, Uint8Array, ArrayBuffer, console: quiet,
+    EventEmitter, WebSocket: PageSocket, localStorage, setTimeout, clearTimeout, Uint8Array, ArrayBuffer, console: quiet,
   });
   page.window = page;
   const run = file => {
@@ -46,10 +53,11 @@ export class Guest {
   async connect(host, port) {
     const client = this.client = this.make();
     for (const route of ["onAdd", "onLeave", "onChat"]) {
-      client.on(route, message => this.pushes.push({ route, ...message }));
+      client.on(route, message => client === this.client && this.pushes.push({ route, ...message }));
     }
     for (const event of ["onKick", "disconnect", "heartbeat timeout", "io-error", "error"]) {
-      client.on(event, what => this.events.push([event, what?.reason]));
+      // The gate's connection closes while the next one is open.
+      client.on(event, what => client === this.client && this.events.push([event, what?.reason]));
     }
     await within("a handshake", new Promise(done => client.init({ host, port, user: {} }, done)));
   }
@@ -66,7 +74,6 @@ export class Guest {
     if (!entry.port) return { entry };
     [this.name, this.port] = [username, entry.port];
     await this.connect(entry.host, entry.port);
-    this.events.length = 0;
     return { entry, answer: await this.request("connector.entryHandler.enter", { username, rid }) };
   }
 
