@@ -30,6 +30,7 @@ pub use app::{App, BoxError, Component, Outcome};
 /// Goes above an `impl` of [`Component`].
 pub use async_trait::async_trait;
 pub use channel::{ChannelService, GlobalChannelService, MemoryChannelManager};
+pub use connector::ConnectorStats;
 pub use custom::{
     AffinityContext, CoordinatorContext, Custom, CustomAffinity, CustomCoordinator, CustomSupervisor,
     SupervisorContext,
@@ -47,7 +48,10 @@ pub use tangelo_core::channel::{
     ChannelManager, ChannelMember, ManagerContext, PushError, PushFailure, PushMessage, PushOptions,
     PushReport, PushSink,
 };
-pub use tangelo_core::config::{ChannelStore, GlobalChannelConfig, Login, Password, StoreUrl};
+pub use tangelo_core::config::{
+    ChannelStore, ConnectorConfig, GlobalChannelConfig, Login, Password, SessionsPerUser, SlowClient,
+    StoreUrl, TlsFiles,
+};
 pub use tangelo_core::{Error, ErrorKind, Result, wire::ServerInfo};
 
 /// The program in README.md compiles.

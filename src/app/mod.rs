@@ -14,6 +14,7 @@ pub(crate) use lifecycle::{start, started_all, stop};
 pub(crate) use servers::ByType;
 
 use crate::channel::{ChannelService, GlobalChannelService};
+use crate::connector::{self, ConnectorStats};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -206,10 +207,18 @@ impl App {
         self.0.channels.global(self)
     }
 
-    /// Hands what is pushed to users at this server to `sink`; a later one replaces it.
+    /// Hands what is pushed to users at this server to `sink`; a later one replaces it. A frontend that has
+    /// one when it starts takes no clients by itself: they are the application's business.
     pub fn push_sink(&self, sink: impl PushSink + 'static) -> &Self {
         self.0.channels.set_sink(self, Arc::new(sink));
         self
+    }
+
+    /// What this server's connector has counted; none if it takes no clients, or the application sees to
+    /// them itself.
+    #[must_use]
+    pub fn connector_stats(&self) -> Option<ConnectorStats> {
+        connector::stats(self)
     }
 
     /// The environment this process runs in, such as `development`.

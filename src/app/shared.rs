@@ -5,7 +5,7 @@ use super::servers::{ByType, Servers};
 use super::settings::Settings;
 use super::{Component, Place};
 use crate::channel::Channels;
-use crate::connector::Clients;
+use crate::connector::{Clients, Hub};
 use crate::handler::Handlers;
 use crate::link::Server;
 use crate::member::Agent;
@@ -39,9 +39,10 @@ pub(crate) struct Shared {
     pub(crate) remotes: Remotes,
     pub(crate) agent: Agent,
     pub(crate) channels: Channels,
+    pub(crate) clients: Clients,
+    pub(crate) connector: OnceLock<Arc<Hub>>,
     pub(crate) handlers: Handlers,
     pub(crate) events: Events,
-    pub(crate) clients: Clients,
     /// What is wrong with the configuration in code; it keeps the server from starting.
     pub(crate) mistakes: Mutex<Vec<String>>,
     /// How many components have been started, for stopping those.
@@ -73,9 +74,10 @@ impl Shared {
             remotes: Remotes::default(),
             agent: Agent::default(),
             channels: Channels::default(),
+            clients: Clients::default(),
+            connector: OnceLock::new(),
             handlers: Handlers::default(),
             events: Events::default(),
-            clients: Clients::default(),
             mistakes: Mutex::default(),
             started: Mutex::default(),
             peers: OnceLock::new(),

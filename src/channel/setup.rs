@@ -30,6 +30,11 @@ impl Channels {
         self.here(app).set_sink(sink);
     }
 
+    /// Whether something takes what is pushed to users here.
+    pub(crate) fn has_sink(&self, app: &App) -> bool {
+        self.here(app).has_sink()
+    }
+
     pub(crate) fn local(&self, app: &App) -> ChannelService {
         let service = self.local.get_or_init(|| {
             let sender = Sender {
@@ -77,7 +82,8 @@ impl Channels {
         self.here.get_or_init(|| Here::new(app.own()))
     }
 
-    fn made(&self) -> Option<GlobalChannelService> {
+    /// The service for global channels, if it has been asked for.
+    pub(crate) fn made(&self) -> Option<GlobalChannelService> {
         self.global.lock().clone()
     }
 }

@@ -53,7 +53,7 @@ impl Peers {
         limit: Duration,
     ) -> Result<Vec<u8>> {
         let now = Instant::now();
-        let peer = self.peer(server);
+        let peer = self.peer(server)?;
         // Mostly the link is open and has room: then there is neither a timer nor a queue.
         let answer = match peer.send_at_once(route, body, now + limit)? {
             Ok(sent) => sent.await,
@@ -137,21 +137,26 @@ impl Peers {
         Ok(Calls::open(&self.runtime, def.id.clone(), link, inbox))
     }
 
-    fn peer(&self, server: &ServerInfo) -> Arc<Peer> {
+    fn peer(&self, server: &ServerInfo) -> Result<Arc<Peer>> {
+        let (id, incarnation) = (&server.def.id, server.incarnation);
         let mut links = self.links.lock();
-        if let Some(peer) = links.get(&server.def.id)
-            && peer.incarnation == server.incarnation
-        {
-            return Arc::clone(peer);
+        match links.get(id) {
+            Some(peer) if peer.incarnation == incarnation => return Ok(Arc::clone(peer)),
+            // Whoever has looked the server up a moment ago means the life that is over.
+            Some(peer) if peer.incarnation > incarnation => {
+                let message = format!("{id} has gone, and has come back since");
+                return Err(Error::new(ErrorKind::NotFound, message));
+            }
+            _ => {}
         }
         let fresh = Arc::new(Peer {
-            incarnation: server.incarnation,
+            incarnation,
             open: Mutex::default(),
             turns: Turns::default(),
             failed: Mutex::default(),
         });
-        links.insert(server.def.id.clone(), Arc::clone(&fresh));
-        fresh
+        links.insert(id.clone(), Arc::clone(&fresh));
+        Ok(fresh)
     }
 }
 

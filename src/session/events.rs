@@ -49,11 +49,8 @@ impl Events {
 pub(crate) fn bound(app: &App, client: &Client) {
     let listeners = Arc::clone(&app.shared().events.bound.lock());
     if !listeners.is_empty() {
-        tell(
-            app,
-            client.id(),
-            Event { name: "on_session_bound", listeners, session: Session::here(app, client) },
-        );
+        let session = Session::here(app, client);
+        tell(app, client, true, Event { name: "on_session_bound", listeners, session });
     }
 }
 
@@ -62,13 +59,17 @@ pub(crate) fn closed(app: &App, client: &Client, reason: &str) {
     if !listeners.is_empty() {
         let session = Session::here(app, client);
         session.close(reason);
-        tell(app, client.id(), Event { name: "on_session_closed", listeners, session });
+        tell(app, client, false, Event { name: "on_session_closed", listeners, session });
     }
 }
 
-fn tell(app: &App, id: u64, event: Event) {
-    let events = &app.shared().events;
+fn tell(app: &App, client: &Client, if_open: bool, event: Event) {
+    let (events, id) = (&app.shared().events, client.id());
     let mut waiting = events.waiting.lock();
+    // The end, which comes through here as well, is the last that is told.
+    if if_open && client.is_closed() {
+        return;
+    }
     if let Some(queue) = waiting.get_mut(&id) {
         queue.push_back(event);
         return;

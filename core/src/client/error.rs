@@ -21,8 +21,8 @@ pub enum DecodeError {
     Truncated,
     /// A message of no known type.
     MessageKind(u8),
-    /// A message's id does not fit into 64 bits.
-    IdTooLong,
+    /// A number in base 128, such as a message's id, does not fit into 64 bits.
+    NumberTooLong,
     /// A route is not in UTF-8.
     RouteNotUtf8,
     /// A route's code stands in no dictionary.
@@ -36,18 +36,12 @@ pub enum DecodeError {
     },
     /// A handshake is no JSON object.
     Handshake,
+    /// No protobuf definition has the route's name.
+    NoDefinition,
     /// A protobuf body has a field that its definition does not know.
     UnknownField(u32),
-    /// A protobuf number has too many bytes.
-    NumberTooLong,
-    /// A protobuf field of text is not in UTF-8.
-    TextNotUtf8,
     /// A protobuf body has messages within messages, deeper than is taken.
     TooDeep,
-    /// A protobuf body has more values than are taken.
-    TooManyValues,
-    /// A protobuf body lacks a field that its definition requires.
-    MissingField,
 }
 
 impl DecodeError {
@@ -59,18 +53,15 @@ impl DecodeError {
             Self::PackageTooLong { .. } => "package-too-long",
             Self::Truncated => "truncated",
             Self::MessageKind(_) => "message-kind",
-            Self::IdTooLong => "id-too-long",
+            Self::NumberTooLong => "number-too-long",
             Self::RouteNotUtf8 => "route-not-utf8",
             Self::RouteCode(_) => "route-code",
             Self::Compression => "compression",
             Self::CompressedTooLong { .. } => "compressed-too-long",
             Self::Handshake => "handshake",
+            Self::NoDefinition => "no-definition",
             Self::UnknownField(_) => "unknown-field",
-            Self::NumberTooLong => "number-too-long",
-            Self::TextNotUtf8 => "text-not-utf8",
             Self::TooDeep => "too-deep",
-            Self::TooManyValues => "too-many-values",
-            Self::MissingField => "missing-field",
         }
     }
 }
@@ -84,7 +75,7 @@ impl fmt::Display for DecodeError {
             }
             Self::Truncated => f.write_str("the bytes end within a message"),
             Self::MessageKind(kind) => write!(f, "a message of the unknown type {kind}"),
-            Self::IdTooLong => f.write_str("a message's id does not fit into 64 bits"),
+            Self::NumberTooLong => f.write_str("a number does not fit into 64 bits"),
             Self::RouteNotUtf8 => f.write_str("a route is not in UTF-8"),
             Self::RouteCode(code) => write!(f, "the route code {code} stands in no dictionary"),
             Self::Compression => f.write_str("a compressed body is damaged"),
@@ -92,12 +83,9 @@ impl fmt::Display for DecodeError {
                 write!(f, "a compressed body has more than the {limit} bytes that are allowed")
             }
             Self::Handshake => f.write_str("a handshake is no JSON object"),
+            Self::NoDefinition => f.write_str("a protobuf body has no definition"),
             Self::UnknownField(tag) => write!(f, "a protobuf body has the unknown field {tag}"),
-            Self::NumberTooLong => f.write_str("a protobuf number has too many bytes"),
-            Self::TextNotUtf8 => f.write_str("a protobuf text is not in UTF-8"),
             Self::TooDeep => f.write_str("a protobuf body is nested too deeply"),
-            Self::TooManyValues => f.write_str("a protobuf body has too many values"),
-            Self::MissingField => f.write_str("a protobuf body lacks a required field"),
         }
     }
 }

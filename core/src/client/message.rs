@@ -14,6 +14,7 @@
 //! to 7 of the flag are ignored (Pitaya marks errors with bit 5, in its responses only).
 
 use super::error::{DecodeError, EncodeError};
+use super::varint;
 use alloc::vec::Vec;
 
 /// The longest name of a route, in bytes.
@@ -63,7 +64,7 @@ impl MessageKind {
 /// What a message is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Route<'a> {
-    /// Its code in the dictionary.
+    /// Its code in the [dictionary](super::Dictionary).
     Code(u16),
     /// Its name, of at most [`MAX_ROUTE`] bytes; it may be empty.
     Name(&'a str),
@@ -79,9 +80,9 @@ pub struct Message<'a> {
     pub id: Option<u64>,
     /// What it is about; none in a response only.
     pub route: Option<Route<'a>>,
-    /// What it says, as sent: JSON or protobuf, compressed if `gzip` is set.
+    /// What it says, as sent: JSON or [protobuf](super::protobuf), compressed if `gzip` is set.
     pub body: &'a [u8],
-    /// Whether the body is compressed.
+    /// Whether the body is [compressed](super::gzip).
     pub gzip: bool,
 }
 
@@ -114,11 +115,11 @@ impl<'a> Message<'a> {
     ///
     /// # Errors
     /// [`Truncated`](DecodeError::Truncated), [`MessageKind`](DecodeError::MessageKind),
-    /// [`IdTooLong`](DecodeError::IdTooLong) or [`RouteNotUtf8`](DecodeError::RouteNotUtf8).
+    /// [`NumberTooLong`](DecodeError::NumberTooLong) or [`RouteNotUtf8`](DecodeError::RouteNotUtf8).
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (&flag, mut rest) = bytes.split_first().ok_or(DecodeError::Truncated)?;
         let kind = MessageKind::from_flag(flag)?;
-        let id = if kind.has_id() { some(take_id(&mut rest)?) } else { None };
+        let id = if kind.has_id() { some(varint::take(&mut rest)?) } else { None };
         let route = match kind.has_route() {
             true if flag & ROUTE_IS_CODE != 0 => Some(Route::Code(u16::from_be_bytes(take(&mut rest)?))),
             true => {
@@ -136,7 +137,7 @@ impl<'a> Message<'a> {
     /// How many bytes this has when encoded.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        let id = if self.kind.has_id() { id_len(self.id.unwrap_or(0)) } else { 0 };
+        let id = if self.kind.has_id() { varint::len(self.id.unwrap_or(0)) } else { 0 };
         let route = match self.route {
             _ if !self.kind.has_route() => 0,
             Some(Route::Code(_)) => 2,
@@ -167,7 +168,7 @@ impl<'a> Message<'a> {
         out.reserve(self.encoded_len());
         out.push(flag);
         if self.kind.has_id() {
-            put_id(out, self.id.unwrap_or(0));
+            varint::put(out, self.id.unwrap_or(0));
         }
         match route {
             _ if !self.kind.has_route() => {}
@@ -190,38 +191,6 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], DecodeError> {
     let (taken, rest) = bytes.split_first_chunk().ok_or(DecodeError::Truncated)?;
     *bytes = rest;
     Ok(*taken)
-}
-
-fn take_id(bytes: &mut &[u8]) -> Result<u64, DecodeError> {
-    let mut id = 0;
-    for shift in (0..u64::BITS).step_by(7) {
-        let [byte] = take(bytes)?;
-        let bits = u64::from(byte & 0x7F);
-        if bits << shift >> shift != bits {
-            return Err(DecodeError::IdTooLong);
-        }
-        id |= bits << shift;
-        if byte < 0x80 {
-            return Ok(id);
-        }
-    }
-    Err(DecodeError::IdTooLong)
-}
-
-fn put_id(out: &mut Vec<u8>, mut id: u64) {
-    loop {
-        let [low, ..] = id.to_le_bytes();
-        id >>= 7;
-        if id == 0 {
-            return out.push(low & 0x7F);
-        }
-        out.push(low | 0x80);
-    }
-}
-
-const fn id_len(id: u64) -> usize {
-    let bits = u64::BITS - id.leading_zeros();
-    if bits == 0 { 1 } else { bits.div_ceil(7) as usize }
 }
 
 #[cfg(test)]
@@ -280,9 +249,9 @@ mod tests {
     fn ids_beyond_64_bits_unknown_types_and_broken_routes_are_refused() {
         let mut bytes = [0xFF; 12];
         bytes[0] = 0;
-        assert_eq!(Message::decode(&bytes), Err(DecodeError::IdTooLong));
+        assert_eq!(Message::decode(&bytes), Err(DecodeError::NumberTooLong));
         bytes[10] = 2;
-        assert_eq!(Message::decode(&bytes), Err(DecodeError::IdTooLong));
+        assert_eq!(Message::decode(&bytes), Err(DecodeError::NumberTooLong));
         for kind in 4..8 {
             assert_eq!(Message::decode(&[kind << 1]), Err(DecodeError::MessageKind(kind)));
         }

@@ -1,13 +1,17 @@
 //! Backends that die, freeze and answer late.
 
 use super::*;
-use crate::Request;
+use crate::{HandlerError, Request};
 use tangelo_core::{ErrorKind, Instant};
 
 fn slow(app: &App) {
-    app.handler("chat.chatHandler.hang", async |_, _| Ok(core::future::pending::<()>().await));
+    app.handler("chat.chatHandler.hang", async |_, _| {
+        core::future::pending::<Result<(), HandlerError>>().await
+    });
     app.handler("chat.chatHandler.where", async |request: Request, _| Ok(request.app().id().to_owned()));
-    app.method("chat.chatRemote.hang", async |_, (): ()| Ok(core::future::pending::<()>().await));
+    app.method("chat.chatRemote.hang", async |_, (): ()| {
+        core::future::pending::<tangelo_core::Result<()>>().await
+    });
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod wire;
 use super::dispatch::{Incoming, handle};
 use crate::app::{App, Place};
 use crate::connector::Client;
+use crate::connector::for_tests::{self, FarEnd};
 use crate::link::{LinkConfig, Secret};
 use crate::peer::{Peers, serve_peers};
 use crate::{handler, session};
@@ -100,23 +101,22 @@ impl Fleet {
 struct Tester {
     app: App,
     client: Client,
+    far: FarEnd,
 }
 
 impl Tester {
     fn new(app: &App, id: u64) -> Self {
-        let client = Client::new(app, id);
-        app.shared().clients.insert(client.clone());
-        Self { app: app.clone(), client }
+        let (client, far) = for_tests::client(app, id);
+        Self { app: app.clone(), client, far }
     }
 
     /// Sends a request and takes the response.
     async fn ask(&self, route: &str, body: &str) -> Value {
         let incoming = Incoming { id: Some(7), route: route.into(), body: body.into() };
         handle(&self.app, self.client.clone(), incoming).await;
-        let mut sent = self.sent();
-        let response = sent.pop().expect("a response");
-        assert_eq!((response.0.as_str(), sent.len()), ("response", 0));
-        response.1
+        let [(to, response)] = self.heard(1).await.try_into().expect("nothing but a response");
+        assert_eq!(to, "7");
+        response
     }
 
     async fn code(&self, route: &str, body: &str) -> i64 {
@@ -128,10 +128,22 @@ impl Tester {
         handle(&self.app, self.client.clone(), incoming).await;
     }
 
-    /// What the client was sent since the last time: responses, and pushes by their routes.
-    fn sent(&self) -> Vec<(String, Value)> {
-        let value = |body: &[u8]| serde_json::from_slice(body).expect("JSON");
-        let name = |id: Option<u64>, route| if id.is_some() { "response".into() } else { route };
-        self.client.sent().into_iter().map(|(id, route, body)| (name(id, route), value(&body))).collect()
+    /// Waits until the client has heard so much: responses by their numbers, and pushes by their routes.
+    async fn heard(&self, count: usize) -> Vec<(String, Value)> {
+        let mut heard = Vec::new();
+        while heard.len() < count {
+            let value = |body: &[u8]| serde_json::from_slice(body).expect("JSON");
+            let name = |to: Result<u64, String>| to.map_or_else(|route| route, |id| id.to_string());
+            heard.extend(self.far.take().into_iter().map(|(to, body)| (name(to), value(&body))));
+            if heard.len() < count {
+                self.app.sleep(Duration::from_millis(1)).await;
+            }
+        }
+        heard
+    }
+
+    /// It was not sent anything but a response to this.
+    async fn heard_nothing(&self) {
+        assert_eq!(self.code("", "{}").await, 404);
     }
 }

@@ -57,7 +57,8 @@ fn messages_are_begun_in_the_order_in_which_they_were_sent_also_before_the_link_
             send_all(&client, 1000, 10).await;
             assert!(core::mem::take(&mut *noted.lock()).into_iter().eq(0..1000));
         }
-        let mut answers: Vec<u64> = client.sent().iter().map(|(_, n)| n.as_u64().unwrap()).collect();
+        let mut answers: Vec<u64> =
+            client.heard(3000).await.iter().map(|(_, n)| n.as_u64().unwrap()).collect();
         answers.sort_unstable();
         assert!(answers.into_iter().eq((0..1000).flat_map(|n| [n; 3])), "each one is answered");
     });

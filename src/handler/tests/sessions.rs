@@ -51,7 +51,7 @@ fn what_is_done_with_a_session_is_the_same_here_and_there() {
             assert_eq!(ask(full).await, json!([uid, "lobby", ["ok", "Invalid", "ok", "ok"]]));
             client.notify(route, &json!([["push", "one"], ["push", "two"]]).to_string()).await;
             let pushed = ["one", "two"].map(|text| (String::from("onDone"), json!(text)));
-            assert_eq!(client.sent(), pushed);
+            assert_eq!(client.heard(2).await, pushed);
             assert_eq!(
                 ask(json!([["unbind", ""], ["unbind", ""]])).await,
                 json!([none, "lobby", ["ok", "ok"]])
@@ -156,7 +156,7 @@ fn what_is_told_of_a_session_comes_one_after_the_other() {
                     let tell = tell.clone();
                     async move {
                         let (uid, why) = (session.uid().unwrap(), session.close_reason().unwrap());
-                        let _ = tell.send(format!("closed {uid} {why}")).await;
+                        let _ = tell.send(format!("closed {uid}: {why}")).await;
                         Err::<(), _>("fails, which is logged")
                     }
                 });
@@ -165,11 +165,49 @@ fn what_is_told_of_a_session_comes_one_after_the_other() {
         let client = Tester::new(&app, 1);
         client.client.bind("ann").unwrap();
         client.client.kick("enough");
-        assert_eq!(told.recv().await.unwrap(), "bound ann");
-        assert_eq!(told.recv().await.unwrap(), "closed ann enough");
+        // The connector says so when the connection is closed.
+        handler::dispatch::closed(&app, &client.client, "kicked");
         handler::dispatch::bound(&app, &client.client);
         assert_eq!(told.recv().await.unwrap(), "bound ann");
+        assert_eq!(told.recv().await.unwrap(), "closed ann: kicked");
         app.sleep(Duration::from_millis(20)).await;
-        assert!(app.shared().events.is_idle(), "nothing is left behind");
+        assert!(told.is_empty() && app.shared().events.is_idle(), "nothing comes behind the end");
+    });
+}
+
+#[test]
+fn messages_reach_users_by_their_names_and_everybody() {
+    run(|mut fleet| async move {
+        let (one, _) = fleet.start("connector-1", |_| ()).await;
+        let (two, wire) = fleet.start("connector-2", |_| ()).await;
+        let (back, _) = fleet.start("chat-1", |_| ()).await;
+        fleet.introduce(&[&one, &two, &back]);
+        let (ann, ben, nobody) = (Tester::new(&one, 1), Tester::new(&two, 1), Tester::new(&two, 2));
+        ann.client.bind("ann").unwrap();
+        ben.client.bind("ben").unwrap();
+        let users =
+            [("ann", "connector-1"), ("ben", "connector-2"), ("cleo", "connector-2"), ("ann", "connector-9")];
+        let report = back.push_by_uids("onNews", &json!({"n": 1}), &users).await.unwrap();
+        assert_eq!((report.frontends, report.delivered), (3, 2));
+        let missed: Vec<_> = report.unreached().collect();
+        assert_eq!(missed, [("connector-2", "cleo"), ("connector-9", "ann")]);
+        for client in [&ann, &ben] {
+            assert_eq!(client.heard(1).await, [("onNews".into(), json!({"n": 1}))]);
+        }
+        for from in [&back, &one] {
+            let report = from.broadcast("connector", "onAll", "hello").await.unwrap();
+            assert_eq!((report.frontends, report.delivered, report.failed.len()), (2, 3, 0));
+            for client in [&ann, &ben, &nobody] {
+                assert_eq!(client.heard(1).await, [("onAll".into(), json!("hello"))]);
+            }
+        }
+        assert_eq!(back.broadcast("gate", "onAll", "hello").await.unwrap().frontends, 0);
+        assert_eq!(back.broadcast("connector", "", "hello").await.unwrap_err().kind(), ErrorKind::Invalid);
+        wire.cut();
+        let report = back.broadcast("connector", "onAll", "hello").await.unwrap();
+        assert_eq!((report.delivered, report.failed.len(), report.failed[0].more), (1, 1, None));
+        // A backend has no clients.
+        let report = one.broadcast("chat", "onAll", "hello").await.unwrap();
+        assert_eq!((report.delivered, report.failed[0].reason.kind), (0, ErrorKind::Unsupported));
     });
 }
