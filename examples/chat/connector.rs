@@ -32,17 +32,21 @@ pub(crate) fn configure(app: &App) {
     let users = Arc::new(AtomicU64::new(0));
     let bound = Arc::clone(&users);
     app.on_session_bound(move |session: Session| {
-        let users = bound.fetch_add(1, Ordering::Relaxed) + 1;
-        session.app().set_status(&format!("{users} users"));
+        show(&session, bound.fetch_add(1, Ordering::Relaxed) + 1);
         async {}
     });
     app.on_session_closed(move |session: Session| {
         if session.uid().is_some() {
-            let users = users.fetch_sub(1, Ordering::Relaxed) - 1;
-            session.app().set_status(&format!("{users} users"));
+            show(&session, users.fetch_sub(1, Ordering::Relaxed) - 1);
         }
         left(session)
     });
+}
+
+/// In `list`.
+fn show(session: &Session, users: u64) {
+    let s = if users == 1 { "" } else { "s" };
+    session.app().set_status(&format!("{users} user{s}"));
 }
 
 /// Lets a client into a room. In Pomelo's words: `{code: 200, users}`, or `{code: 500, error: true}`.

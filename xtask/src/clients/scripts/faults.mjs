@@ -18,13 +18,7 @@ class Crowd {
     crowd.page = await browser.open(`http://127.0.0.1:${cluster.gate}/#name=page&room=${room}`);
     await crowd.page.shows(`You are in ${room}`);
     crowd.pagePort = await crowd.page.value("visit.port");
-    // The gate spreads names over the connectors.
-    for (let number = 1; ; number++) {
-      crowd.listener = new Guest();
-      await crowd.listener.enter(`lis${number}`, room);
-      if (crowd.listener.port !== crowd.port && crowd.listener.port !== crowd.pagePort) break;
-      crowd.listener.leave();
-    }
+    crowd.listener = await elsewhere([crowd.port, crowd.pagePort], room);
     crowd.talking = crowd.talk();
     return crowd;
   }
@@ -75,7 +69,37 @@ class Crowd {
   }
 }
 
+/** Somebody in a room at another connector than those of `ports`. */
+async function elsewhere(ports, room) {
+  // The gate spreads names over the connectors.
+  for (let number = 1; number < 100; number++) {
+    const guest = new Guest();
+    await guest.enter(`guest${number}`, room);
+    if (!ports.includes(guest.port)) return guest;
+    guest.leave();
+  }
+  throw new Error("the gate knows one connector only");
+}
+
 export const faults = browser => [
+  ["whoever_is_not_reached_is_named", async () => {
+    const page = await browser().open(`http://127.0.0.1:${cluster.gate}/#name=page&room=freeze`);
+    await page.shows("You are in freeze");
+    const guest = await elsewhere([await page.value("visit.port")], "freeze");
+    await page.shows(`${guest.name} is here`);
+    const { pid } = cluster.list().servers.find(one => one.clientPort === guest.port);
+    process.kill(pid, "SIGSTOP");
+    try {
+      await page.submit("#words", "can you hear me");
+      await page.shows(`not to ${guest.name}`);
+      await page.until(`people.get(${JSON.stringify(guest.name)}) === "not reached"`);
+    } finally {
+      process.kill(pid, "SIGCONT");
+    }
+    guest.leave();
+    await page.until("people.size === 1");
+    await page.close();
+  }],
   ["a_room_survives_the_kill_of_a_connector", async () => {
     const crowd = await Crowd.gather(browser(), "connectors");
     for (const who of ["tom", "page"]) {
