@@ -2,11 +2,11 @@
 
 use crate::chat::Entry;
 use crate::user::{is_name, uid};
-use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use tangelo::{App, ErrorKind, HandlerError, Request, Session};
 
 /// How long a chat server may take.
@@ -29,24 +29,29 @@ pub(crate) fn routes(app: &App) {
 }
 
 pub(crate) fn configure(app: &App) {
-    let users = Arc::new(AtomicU64::new(0));
-    let bound = Arc::clone(&users);
-    app.on_session_bound(move |session: Session| {
-        show(&session, bound.fetch_add(1, Ordering::Relaxed) + 1);
+    app.set(Users::default());
+    app.on_session_bound(|session: Session| {
+        Users::change(&session, |users| users.insert(session.id()));
         async {}
     });
-    app.on_session_closed(move |session: Session| {
-        if session.uid().is_some() {
-            show(&session, users.fetch_sub(1, Ordering::Relaxed) - 1);
-        }
+    app.on_session_closed(|session: Session| {
+        Users::change(&session, |users| users.remove(&session.id()));
         left(session)
     });
 }
 
-/// In `list`.
-fn show(session: &Session, users: u64) {
-    let s = if users == 1 { "" } else { "s" };
-    session.app().set_status(&format!("{users} user{s}"));
+/// The sessions of users here, to show in `list` how many they are.
+#[derive(Default)]
+struct Users(Mutex<BTreeSet<u64>>);
+
+impl Users {
+    fn change(session: &Session, change: impl FnOnce(&mut BTreeSet<u64>) -> bool) {
+        let Some(users) = session.app().get::<Self>() else { return };
+        let mut users = users.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut users);
+        let s = if users.len() == 1 { "" } else { "s" };
+        session.app().set_status(&format!("{} user{s}", users.len()));
+    }
 }
 
 /// Lets a client into a room. In Pomelo's words: `{code: 200, users}`, or `{code: 500, error: true}`.
@@ -79,6 +84,7 @@ async fn enter(request: Request, session: Session) -> Result<Value, HandlerError
                 rooms.leave(&entry.rid, &entry.uid, app.id()).await?;
             }
             session.unbind().await?;
+            Users::change(&session, |users| users.remove(&session.id()));
             return if error.kind() == ErrorKind::AlreadyExists {
                 Ok(taken(&username))
             } else {
