@@ -5,6 +5,7 @@ extern crate alloc;
 mod bench;
 mod chaos;
 mod clients;
+mod fuzz;
 mod install;
 mod machine;
 mod matrix;
@@ -38,6 +39,7 @@ enum Task {
     Chaos(chaos::Args),
     Clients(clients::Args),
     Sim(sim::Args),
+    Fuzz(fuzz::Args),
     NoStd(no_std::Args),
     Sizes(sizes::Args),
     /// The servers that tests, chaos runs and benchmarks start
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Task::Chaos(args) => chaos::run(&args),
         Task::Clients(args) => clients::run(&args),
         Task::Sim(args) => sim::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::NoStd(args) => no_std::run(&args).map(|()| true),
         Task::Sizes(args) => sizes::run(&args).map(|()| true),
         Task::Services(task) => services::run(&task).map(|()| true),
