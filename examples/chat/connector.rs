@@ -1,118 +1,118 @@
-//! A connector: clients are linked to it, and it talks to the chat servers for them. Bots play the clients.
+//! A connector: clients are linked to it. It lets them into rooms; what they say there goes to a chat server.
 
-use crate::chat::Words;
-use core::sync::atomic::{AtomicU64, Ordering};
+use crate::chat::Entry;
+use crate::user::{is_name, uid};
 use core::time::Duration;
-use std::sync::Arc;
-use tangelo::core::channel::{PushError, PushMessage, PushSink};
-use tangelo::{App, BoxError, Component, Error, ErrorKind, Result, async_trait};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use tangelo::{App, ErrorKind, HandlerError, Request, Session};
 
-/// Each connector's users, and the room each of them likes: rooms have users at all connectors.
-const USERS: [(&str, &str); 4] = [("ann", "lobby"), ("bob", "games"), ("cho", "music"), ("dee", "lobby")];
+/// How long a chat server may take.
+const PATIENCE: Duration = Duration::from_secs(3);
 
-const TIMEOUT: Duration = Duration::from_secs(3);
+/// How often it is tried to tell a room that somebody has left, and the pause after each.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// `connector.entryHandler.enter`
+#[derive(Deserialize)]
+struct Enter {
+    username: String,
+    rid: String,
+}
+
+/// On all servers: whatever routes they know have short codes in the frontends' dictionaries.
+pub(crate) fn routes(app: &App) {
+    app.handler("connector.entryHandler.enter", enter);
+}
 
 pub(crate) fn configure(app: &App) {
-    let screens = Screens::default();
-    app.push_sink(screens.clone());
-    app.component(Bots { screens });
-    // Runs before a `stop` or `restart` ends this server: nobody just vanishes. Their memberships end by themselves.
-    app.before_stop(|app| async move {
-        let mut said = 0;
-        for turn in 0..USERS.len() {
-            said += usize::from(say(&app, turn, "goodbye").await.is_ok());
-        }
-        println!("{}: {said} users have said goodbye", app.id());
+    app.set(Users::default());
+    app.on_session_bound(|session: Session| {
+        Users::change(&session, |users| users.insert(session.id()));
+        async {}
+    });
+    app.on_session_closed(|session: Session| {
+        Users::change(&session, |users| users.remove(&session.id()));
+        left(session)
     });
 }
 
-/// What the users see: this prints it, and counts.
-#[derive(Debug, Clone, Default)]
-struct Screens(Arc<AtomicU64>);
+/// The sessions of users here, to show in `list` how many they are.
+#[derive(Default)]
+struct Users(Mutex<BTreeSet<u64>>);
 
-impl PushSink for Screens {
-    fn push(
-        &self,
-        message: PushMessage<'_>,
-        users: &mut dyn Iterator<Item = &str>,
-        failed: &mut dyn FnMut(&str, PushError),
-    ) {
-        let words: Result<Words, _> = serde_json::from_slice(message.body);
-        match words {
-            Ok(Words { user, room, text }) => {
-                let users: Vec<&str> = users.collect();
-                println!("{} {user} in {room}: {text} -> {}", message.route, users.join(" "));
-                self.0.fetch_add(users.len() as u64, Ordering::Relaxed);
+impl Users {
+    fn change(session: &Session, change: impl FnOnce(&mut BTreeSet<u64>) -> bool) {
+        let Some(users) = session.app().get::<Self>() else { return };
+        let mut users = users.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut users);
+        let s = if users.len() == 1 { "" } else { "s" };
+        session.app().set_status(&format!("{} user{s}", users.len()));
+    }
+}
+
+/// Lets a client into a room. In Pomelo's words: `{code: 200, users}`, or `{code: 500, error: true}`.
+async fn enter(request: Request, session: Session) -> Result<Value, HandlerError> {
+    let Enter { username, rid } = request.json()?;
+    if !is_name(&username) || !is_name(&rid) {
+        return Ok(refused("names have 1 to 20 letters, digits, \"-\" and \"_\""));
+    }
+    if session.uid().is_some() {
+        return Ok(refused("this connection is in a room already"));
+    }
+    let (app, uid) = (request.app(), uid(&username, &rid));
+    let rooms = app.global_channels()?;
+    // Once it is bound, it would get what the other one is sent.
+    if rooms.contains(&rid, &uid, app.id()).await? {
+        return Ok(taken(&username));
+    }
+    session.bind(&uid).await?;
+    // By the room the chat server is chosen, and it reads there who says something where.
+    session.set("rid", &rid)?;
+    session.push_settings().await?;
+    let entry = Entry { uid, rid, session: session.id() };
+    let entered =
+        app.rpc().timeout(PATIENCE).for_session(&session).call("chat.chatRemote.enter", &entry).await;
+    let users: Vec<String> = match entered {
+        Ok(users) => users,
+        Err(error) => {
+            if error.kind() != ErrorKind::AlreadyExists {
+                // It may have been let in all the same.
+                rooms.leave(&entry.rid, &entry.uid, app.id()).await?;
             }
-            Err(error) => {
-                let reason = PushError::new(ErrorKind::Invalid, error.to_string());
-                users.for_each(|user| failed(user, reason.clone()));
-            }
+            session.unbind().await?;
+            Users::change(&session, |users| users.remove(&session.id()));
+            return if error.kind() == ErrorKind::AlreadyExists {
+                Ok(taken(&username))
+            } else {
+                Err(error.into())
+            };
         }
-    }
-}
-
-struct Bots {
-    screens: Screens,
-}
-
-#[async_trait]
-impl Component for Bots {
-    fn name(&self) -> &str {
-        "bots"
-    }
-
-    async fn after_start(&self, app: &App) -> Result<(), BoxError> {
-        let (app, screens) = (app.clone(), self.screens.clone());
-        app.clone().spawn(async move {
-            let (mut inside, mut said, mut failed) = (0, 0, 0);
-            for turn in 0.. {
-                inside += enter(&app, &USERS[inside..]).await;
-                match say(&app, turn, "hello").await {
-                    Ok(()) => said += 1,
-                    // No chat server is up, or not any more.
-                    Err(error) if error.kind() == ErrorKind::NotFound => {}
-                    Err(_) => failed += 1,
-                }
-                let heard = screens.0.load(Ordering::Relaxed);
-                app.set_status(&format!("{inside} users, said {said}, heard {heard}, {failed} failed"));
-                app.sleep(Duration::from_secs(1)).await;
-            }
-        });
-        Ok(())
-    }
-}
-
-/// Lets users into their rooms; how many are in. The others try again at the next turn.
-async fn enter(app: &App, users: &[(&str, &str)]) -> usize {
-    for (inside, (user, room)) in users.iter().enumerate() {
-        let user = name(app, user);
-        let entered = async { app.global_channels()?.add(room, &user, app.id()).await };
-        match entered.await {
-            Ok(()) => println!("{user} is in {room}"),
-            Err(error) => {
-                println!("{user} cannot enter {room} yet: {error}");
-                return inside;
-            }
-        }
-    }
-    users.len()
-}
-
-/// Has one user say something, through the chat servers in turn.
-async fn say(app: &App, turn: usize, text: &str) -> Result<()> {
-    let servers = app.servers_by_type().remove("chat").unwrap_or_default();
-    let Some(server) = servers.get(turn % servers.len().max(1)) else {
-        return Err(Error::new(ErrorKind::NotFound, "no chat server is up"));
     };
-    let (user, room) = USERS[turn % USERS.len()];
-    let words = Words { user: name(app, user), room: room.into(), text: text.into() };
-    let body = serde_json::to_vec(&words).unwrap_or_default();
-    app.call(&server.def.id, "chat.say", body, TIMEOUT).await.map(drop)
+    Ok(json!({"code": 200, "users": users}))
 }
 
-/// `ann` of `connector-server-2` is `ann-2`.
-fn name(app: &App, user: &str) -> String {
-    let number = app.id().rsplit('-').next().unwrap_or_default();
-    format!("{user}-{number}")
+fn taken(name: &str) -> Value {
+    refused(&format!("{name} is in this room already: take another name"))
+}
+
+fn refused(message: &str) -> Value {
+    json!({"code": 500, "error": true, "message": message})
+}
+
+/// Tells the room. Its members know it by themselves: whoever has no session any more is in no channel.
+async fn left(session: Session) {
+    let (Some(uid), Some(rid)) = (session.uid(), session.get("rid")) else { return };
+    let (app, entry) = (session.app(), Entry { uid: uid.clone(), rid, session: session.id() });
+    for _ in 0..TRIES {
+        let rpc = app.rpc().timeout(PATIENCE).for_session(&session);
+        match rpc.call::<_, ()>("chat.chatRemote.leave", &entry).await {
+            Ok(()) => return,
+            Err(error) => println!("{uid} has left, which no chat server was told: {error}"),
+        }
+        app.sleep(PAUSE).await;
+    }
 }

@@ -113,7 +113,7 @@ pub(super) enum Command {
     /// master dies. Those that live already are left alone.
     #[command(after_help = help::MASTERHA)]
     Masterha,
-    /// Make a new application: a crate with servers, configuration and a first hook
+    /// Make a new application: a crate with servers, handlers, configuration and a page
     ///
     /// PATH must not exist yet, or be empty; its last part becomes the crate's name.
     #[command(after_help = help::INIT)]

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use tangelo_core::{Error, ErrorKind, Result};
 
 /// What is made, by its place in the new crate. `{name}` and `{tangelo}` are filled in.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 8] = [
     ("Cargo.toml", include_str!("init/Cargo.toml.in")),
     ("src/main.rs", include_str!("init/main.rs")),
+    ("src/page.html", include_str!("init/page.html")),
     ("config/master.json", include_str!("init/master.json")),
     ("config/servers.json", include_str!("init/servers.json")),
+    ("config/globalChannel.json", include_str!("init/globalChannel.json")),
     (".gitignore", include_str!("init/gitignore")),
     ("README.md", include_str!("init/README.md")),
 ];
@@ -37,7 +39,10 @@ pub(super) fn init(path: &Path) -> Result<()> {
         }
         write(&path.join(place), &text)?;
     }
-    say(&format!("made {name} in {0}: `cd {0}`, then `cargo run -- start`", path.display()));
+    say(&format!(
+        "made {name} in {0}: `cd {0}`, then `cargo run -- start`, then http://127.0.0.1:3114",
+        path.display()
+    ));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use super::frame::Frame;
 use alloc::borrow::Cow;
 use tangelo_core::channel::PushError;
-use tangelo_core::client::{Accept, DecodeError, Dictionary, Message, Protobuf, Route, gzip};
+use tangelo_core::client::{Accept, DecodeError, Dictionary, Message, Protobuf, Route, gzip, text};
 use tangelo_core::config::ConnectorConfig;
 use tangelo_core::{Error, ErrorKind};
 
@@ -103,7 +103,11 @@ impl Wire {
             Some(protobuf) if protobuf.client().contains(route) => {
                 Ok(protobuf.client().decode(route, &body)?.to_string().into_bytes())
             }
-            _ => Ok(body.into_owned()),
+            // JSON has to be UTF-8, which browsers with Pomelo's client do not make of emoji.
+            _ => Ok(match text::to_utf8(&body) {
+                Cow::Borrowed(_) => body.into_owned(),
+                Cow::Owned(mended) => mended.into_bytes(),
+            }),
         }
     }
 }
@@ -156,5 +160,7 @@ mod tests {
         assert_eq!(wire.route(Some(Route::Code(7))), Err(DecodeError::RouteCode(7)));
         let damaged = Message { gzip: true, ..message };
         assert_eq!(wire.incoming("a", &damaged), Err(DecodeError::Compression));
+        let emoji = Message::notify(Route::Name("a"), b"\"\xED\xA0\xBC\xED\xBD\x8A\"");
+        assert_eq!(wire.incoming("a", &emoji).unwrap(), "\"\u{1F34A}\"".as_bytes());
     }
 }

@@ -4,6 +4,7 @@ extern crate alloc;
 
 mod bench;
 mod chaos;
+mod clients;
 mod fuzz;
 mod install;
 mod machine;
@@ -36,6 +37,7 @@ enum Task {
     #[command(subcommand)]
     Bench(bench::Bench),
     Chaos(chaos::Args),
+    Clients(clients::Args),
     Sim(sim::Args),
     Fuzz(fuzz::Args),
     NoStd(no_std::Args),
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Task::TestMatrix(args) => matrix::run(&args),
         Task::Bench(bench) => bench::run(&bench).map(|()| true),
         Task::Chaos(args) => chaos::run(&args),
+        Task::Clients(args) => clients::run(&args),
         Task::Sim(args) => sim::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::NoStd(args) => no_std::run(&args).map(|()| true),

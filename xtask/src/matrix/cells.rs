@@ -1,6 +1,7 @@
 //! The table of cells. To add one is to add an entry here.
 
 use super::cell::{Cell, Step};
+use crate::clients::{CHROMIUM, NODE, NPM};
 use crate::install::{Need, Probe, Source, Tool};
 use crate::services::{MARIADB, NETWORK, POSTGRES, REDIS, SSH, ZOOKEEPER};
 
@@ -327,6 +328,17 @@ pub(super) const CELLS: &[Cell] = &[
         steps: &[Step::check(&["run", "--quiet", "-p", "xtask", "--", "chaos", "--rounds", "20"])],
         needs: &[LINKER, NETWORK, ZOOKEEPER],
         limit_minutes: 8,
+        quick: false,
+    },
+    Cell {
+        name: "clients",
+        what: "the chat demo with Pomelo's clients from npm, a browser and terminals, on tokio and on smol; servers killed",
+        steps: &[
+            Step::tests(&["run", "--quiet", "-p", "xtask", "--", "clients"]),
+            Step::tests(&["run", "--quiet", "-p", "xtask", "--", "clients", "--runtime", "smol"]),
+        ],
+        needs: &[CHROMIUM, LINKER, NODE, NPM],
+        limit_minutes: 10,
         quick: false,
     },
     Cell {

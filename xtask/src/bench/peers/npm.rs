@@ -1,19 +1,15 @@
 //! Packages by npm, below the target directory.
 
-use crate::install::{self, Need, Probe, Source};
+use crate::clients::{NODE, NPM};
+use crate::install;
 use crate::{processes, repo, run};
 use anyhow::{Context as _, Result};
 use core::time::Duration;
 use std::path::PathBuf;
 
-const NODE: &[Need] = &[
-    Need { what: "Node.js", probe: Probe::Program("node"), source: Source::Debian(&["nodejs"]) },
-    Need { what: "npm", probe: Probe::Program("npm"), source: Source::Debian(&["npm"]) },
-];
-
 /// A directory with `package` of `version` in its `node_modules`, fetched if it is not there.
 pub(crate) fn installed(package: &str, version: &str) -> Result<PathBuf> {
-    install::ensure(NODE)?;
+    install::ensure(&[NODE, NPM])?;
     let dir = repo::target().join(format!("bench-peers/{package}-{version}"));
     if !dir.join("node_modules").join(package).join("package.json").exists() {
         std::fs::create_dir_all(&dir)?;
