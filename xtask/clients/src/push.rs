@@ -40,7 +40,8 @@ pub(crate) fn push(swarm: &mut Swarm, push: Push<'_>) -> Result<Value> {
             let now = clock::now();
             (0..batch).for_each(|_| swarm.events.tally.requested(now));
             for asker in 0..askers {
-                swarm.request(asker, number, "push", &body);
+                // Pomelo takes a request with the id 0 for one that needs no answer.
+                swarm.request(asker, number + 1, "push", &body);
                 swarm.flush(asker)?;
             }
             asked += batch;

@@ -17,6 +17,9 @@ const ORDERS: u64 = u64::MAX;
 /// Whoever waits longer than this for the next sign of life waits in vain: in nanoseconds.
 const PATIENCE: u64 = clock::milliseconds(20_000);
 
+/// Edge-triggered: a socket that was read is not looked at again until more comes.
+const IN: EventFlags = EventFlags::IN.union(EventFlags::ET);
+
 /// All clients.
 pub(crate) struct Swarm {
     epoll: OwnedFd,
@@ -83,7 +86,7 @@ impl Swarm {
     pub(crate) fn flush(&mut self, client: usize) -> Result<()> {
         let written = self.clients[client].flush().with_context(|| self.clients[client].shown())?;
         if !written {
-            self.interest(client, EventFlags::IN | EventFlags::OUT)?;
+            self.interest(client, IN.union(EventFlags::OUT))?;
         }
         Ok(())
     }
@@ -138,16 +141,12 @@ impl Swarm {
                 .map_err(|error| anyhow::anyhow!("cannot connect: {error}"))?;
             client.connected();
             self.flush(index)?;
-            return if self.clients[index].unsent.is_empty() {
-                self.interest(index, EventFlags::IN)
-            } else {
-                Ok(())
-            };
+            return if self.clients[index].unsent.is_empty() { self.interest(index, IN) } else { Ok(()) };
         }
         if flags.contains(EventFlags::OUT) {
             self.flush(index)?;
             if self.clients[index].unsent.is_empty() {
-                self.interest(index, EventFlags::IN)?;
+                self.interest(index, IN)?;
             }
         }
         if flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR) {
@@ -158,16 +157,22 @@ impl Swarm {
 
     fn read(&mut self, index: usize) -> Result<()> {
         let client = &mut self.clients[index];
-        let read = match rustix::io::read(&client.socket, &mut self.buffer[..]) {
-            Ok(read) => read,
-            Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
-            Err(error) => return Err(error).context("cannot read"),
-        };
-        ensure!(read > 0, "the server has closed the connection");
-        let now = clock::now();
-        self.last = now;
         let waited = client.unsent.len();
-        client.receive(&self.buffer[..read], now, &mut self.events)?;
+        loop {
+            let read = match rustix::io::read(&client.socket, &mut self.buffer[..]) {
+                Ok(read) => read,
+                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(error).context("cannot read"),
+            };
+            ensure!(read > 0, "the server has closed the connection");
+            let now = clock::now();
+            self.last = now;
+            client.receive(&self.buffer[..read], now, &mut self.events)?;
+            if read < self.buffer.len() {
+                break;
+            }
+        }
         // What waited before goes out when that is possible.
         if waited == 0 && !client.unsent.is_empty() { self.flush(index) } else { Ok(()) }
     }
