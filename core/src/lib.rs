@@ -6,7 +6,7 @@
 //! - the traits that a part of your own can implement: [`Coordinator`], [`ChannelManager`],
 //!   [`Supervisor`], [`Affinity`] and, with `std`, [`Runtime`](runtime::Runtime);
 //! - the value types they speak: [`ServerDef`](config::ServerDef), [`CpuSet`], [`ProcessRef`], …;
-//! - the [`wire`] messages and their codec;
+//! - the [`wire`] messages and their codec, and the protocol that [clients](client) speak;
 //! - the state machines of a [`master`] and of a [`member`]: `handle(now, input) -> actions`.
 //!
 //! The machines own no clock, socket, thread or process, so a simulator can run years of a
@@ -19,6 +19,7 @@ extern crate alloc;
 
 pub mod affinity;
 pub mod channel;
+pub mod client;
 pub mod config;
 pub mod coordinator;
 pub mod cpu;

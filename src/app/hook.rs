@@ -26,34 +26,34 @@ impl<E: Into<BoxError>> Outcome for Result<(), E> {
     }
 }
 
-type Run = dyn Fn(App) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync;
+type Run<A> = dyn Fn(A) -> BoxFuture<'static, Result<(), BoxError>> + Send + Sync;
 
-/// A hook as the engine keeps it.
-pub(super) struct Hook(Box<Run>);
+/// A hook as the engine keeps it; it is given an `A`.
+pub(crate) struct Hook<A = App>(Box<Run<A>>);
 
-impl Hook {
-    pub(super) fn new<F, Fut>(hook: F) -> Self
+impl<A: Send + 'static> Hook<A> {
+    pub(crate) fn new<F, Fut>(hook: F) -> Self
     where
-        F: Fn(App) -> Fut + Send + Sync + 'static,
+        F: Fn(A) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Outcome> + Send + 'static,
     {
         let hook = Arc::new(hook);
-        Self(Box::new(move |app| {
+        Self(Box::new(move |given| {
             let hook = Arc::clone(&hook);
             // What the closure does before its first await is part of the future: it may panic as well.
             Box::pin(async move {
-                let future = hook(app);
+                let future = hook(given);
                 future.await.into_result()
             })
         }))
     }
 
-    pub(super) fn run(&self, app: App) -> BoxFuture<'static, Result<(), BoxError>> {
-        (self.0)(app)
+    pub(crate) fn run(&self, given: A) -> BoxFuture<'static, Result<(), BoxError>> {
+        (self.0)(given)
     }
 }
 
-impl fmt::Debug for Hook {
+impl<A> fmt::Debug for Hook<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Hook")
     }

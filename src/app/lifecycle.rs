@@ -3,6 +3,9 @@
 use super::hook::Hook;
 use super::{App, BoxError};
 use crate::channel;
+use crate::connector;
+use crate::handler;
+use crate::session;
 use crate::sync::Mutex;
 use crate::time::{Elapsed, timeout};
 use core::panic::AssertUnwindSafe;
@@ -14,10 +17,16 @@ use tracing::{error, info, warn};
 /// How long all components together may take to stop.
 const COMPONENTS_STOP: Duration = Duration::from_secs(5);
 
-/// Brings the server up: hooks, components, their `after_start`.
+/// Brings the server up: hooks, components, their `after_start`; then clients may come.
 pub(crate) async fn start(app: &App) -> Result<()> {
     let shared = app.shared();
+    if let Some(mistake) = shared.mistakes.lock().first() {
+        return Err(Error::new(ErrorKind::Invalid, mistake.clone()));
+    }
+    handler::start(app);
+    session::start(app);
     run_all(&shared.before_start, app, "before-start hook").await?;
+    connector::prepare(app)?;
     channel::start(app).await?;
     let components = shared.components.lock().clone();
     for component in &components {
@@ -33,6 +42,7 @@ pub(crate) async fn start(app: &App) -> Result<()> {
             .await
             .map_err(|e| failed(format!("component {name} failed after its start"), e))?;
     }
+    connector::open(app).await?;
     Ok(())
 }
 
@@ -44,7 +54,8 @@ pub(crate) async fn started_all(app: &App) {
 }
 
 /// Takes the server down: before-stop hooks, within `hooks_timeout` together (none for a server
-/// that was never up), then the components that had started, in the reverse order.
+/// that was never up), then clients are told to go, then the components that had started stop, in the
+/// reverse order.
 pub(crate) async fn stop(app: &App, hooks_timeout: Option<Duration>) {
     let shared = app.shared();
     let mut hooks = core::mem::take(&mut *shared.before_stop.lock());
@@ -55,6 +66,7 @@ pub(crate) async fn stop(app: &App, hooks_timeout: Option<Duration>) {
         let name = format!("before-stop hook {} of {}", index + 1, hooks.len());
         report(&name, timeout(app.runtime(), left, guarded(hook.run(app.clone()))).await);
     }
+    connector::stop(app).await;
     let started = *shared.started.lock();
     let components = shared.components.lock().clone();
     let until = Instant::now() + COMPONENTS_STOP;

@@ -3,18 +3,21 @@
 mod component;
 mod hook;
 mod lifecycle;
+mod servers;
 mod settings;
 mod shared;
 
 pub use component::{BoxError, Component};
+pub(crate) use hook::Hook;
 pub use hook::Outcome;
 pub(crate) use lifecycle::{start, started_all, stop};
+pub(crate) use servers::ByType;
 
 use crate::channel::{ChannelService, GlobalChannelService};
+use crate::connector::{self, ConnectorStats};
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::time::Duration;
-use hook::Hook;
 use serde_json::Value;
 use shared::Shared;
 use std::path::{Path, PathBuf};
@@ -23,6 +26,9 @@ use tangelo_core::config::{Incarnation, ServerDef};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::ServerInfo;
 use tangelo_core::{Error, ErrorKind, Result};
+
+/// What the names begin with that servers use among themselves; no client reaches them.
+pub(crate) const INTERNAL: &str = "tangelo.";
 
 /// Where and as what this process runs.
 #[derive(Debug, Clone)]
@@ -147,21 +153,32 @@ impl App {
     }
 
     /// Answers calls of other servers to `route`, with the caller's id and the bytes it sent; see
-    /// [`call`](Self::call).
+    /// [`call`](Self::call). Calls of one caller are begun in the order in which it made them: until its
+    /// first await an answer runs on the link's own task, so long computations belong behind one.
+    ///
+    /// Names that begin with `tangelo.` are taken; such a one keeps the server from starting.
     pub fn remote<F, Fut>(&self, route: &str, answer: F) -> &Self
     where
         F: Fn(String, Vec<u8>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Vec<u8>>> + Send + 'static,
     {
-        self.0.remotes.insert(route, answer);
+        if route.starts_with(INTERNAL) {
+            self.0
+                .mistakes
+                .lock()
+                .push(format!("remote {route}: names that begin with {INTERNAL} are taken"));
+        } else {
+            self.0.remotes.insert(route, move |from, body| answer(String::from(&**from), body));
+        }
         self
     }
 
     /// Calls `route` of another server that is up, and waits for its answer.
     ///
     /// # Errors
-    /// `NotFound` if there is no such server, or it has no such route; `Unavailable` at once when
-    /// its link breaks; `Timeout`; or what the remote itself answered.
+    /// `NotFound` at once if there is no such server, or it has no such route; `Unavailable` at once when
+    /// its link breaks; `Timeout`; or what the remote itself answered. After the middle two the call may
+    /// or may not have been carried out, and nothing is tried again by itself.
     ///
     /// # Cancel safety
     /// Not cancel safe: the call may be carried out all the same.
@@ -190,10 +207,18 @@ impl App {
         self.0.channels.global(self)
     }
 
-    /// Hands what is pushed to users at this server to `sink`; a later one replaces it.
+    /// Hands what is pushed to users at this server to `sink`; a later one replaces it. A frontend that has
+    /// one when it starts takes no clients by itself: they are the application's business.
     pub fn push_sink(&self, sink: impl PushSink + 'static) -> &Self {
         self.0.channels.set_sink(self, Arc::new(sink));
         self
+    }
+
+    /// What this server's connector has counted; none if it takes no clients, or the application sees to
+    /// them itself.
+    #[must_use]
+    pub fn connector_stats(&self) -> Option<ConnectorStats> {
+        connector::stats(self)
     }
 
     /// The environment this process runs in, such as `development`.
@@ -241,7 +266,7 @@ impl App {
     /// The servers that are up, this one among them, in the order of their ids.
     #[must_use]
     pub fn servers(&self) -> Vec<ServerInfo> {
-        self.0.servers.lock().values().cloned().collect()
+        self.0.servers.lock().all().cloned().collect()
     }
 
     /// The servers that are up, by type.

@@ -1,14 +1,17 @@
 //! What all handles of an application share.
 
 use super::hook::Hook;
+use super::servers::{ByType, Servers};
 use super::settings::Settings;
 use super::{Component, Place};
 use crate::channel::Channels;
+use crate::connector::{Clients, Hub};
+use crate::handler::Handlers;
 use crate::link::Server;
 use crate::member::Agent;
 use crate::peer::{Peers, Remotes};
+use crate::session::Events;
 use crate::sync::Mutex;
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::fmt;
 use core::panic::AssertUnwindSafe;
@@ -32,10 +35,16 @@ pub(crate) struct Shared {
     pub(super) before_stop: Mutex<Vec<Hook>>,
     pub(super) on_added: Mutex<Vec<Listener>>,
     pub(super) on_removed: Mutex<Vec<Listener>>,
-    pub(super) servers: Mutex<BTreeMap<String, ServerInfo>>,
+    pub(super) servers: Mutex<Servers>,
     pub(crate) remotes: Remotes,
     pub(crate) agent: Agent,
     pub(crate) channels: Channels,
+    pub(crate) clients: Clients,
+    pub(crate) connector: OnceLock<Arc<Hub>>,
+    pub(crate) handlers: Handlers,
+    pub(crate) events: Events,
+    /// What is wrong with the configuration in code; it keeps the server from starting.
+    pub(crate) mistakes: Mutex<Vec<String>>,
     /// How many components have been started, for stopping those.
     pub(super) started: Mutex<usize>,
     pub(crate) peers: OnceLock<Peers>,
@@ -65,13 +74,18 @@ impl Shared {
             remotes: Remotes::default(),
             agent: Agent::default(),
             channels: Channels::default(),
+            clients: Clients::default(),
+            connector: OnceLock::new(),
+            handlers: Handlers::default(),
+            events: Events::default(),
+            mistakes: Mutex::default(),
             started: Mutex::default(),
             peers: OnceLock::new(),
             listening: OnceLock::new(),
         }
     }
 
-    pub(super) fn peers(&self) -> Result<&Peers> {
+    pub(crate) fn peers(&self) -> Result<&Peers> {
         self.peers.get().ok_or_else(|| {
             Error::new(
                 ErrorKind::Unavailable,
@@ -82,15 +96,9 @@ impl Shared {
 
     /// Takes over who is up, and tells those who listen.
     pub(crate) fn servers_changed(&self, added: &[ServerInfo], removed: &[ServerInfo]) {
-        {
-            let mut servers = self.servers.lock();
-            for server in removed {
-                servers.remove(&server.def.id);
-                self.peers.get().inspect(|peers| peers.forget(server));
-            }
-            for server in added {
-                servers.insert(server.def.id.clone(), server.clone());
-            }
+        self.servers.lock().change(added, removed);
+        if let Some(peers) = self.peers.get() {
+            removed.iter().for_each(|server| peers.forget(server));
         }
         let tell = |listeners: &Mutex<Vec<Listener>>, changed: &[ServerInfo]| {
             if changed.is_empty() {
@@ -111,5 +119,10 @@ impl Shared {
 
     pub(crate) fn server(&self, id: &str) -> Option<ServerInfo> {
         self.servers.lock().get(id).cloned()
+    }
+
+    /// The servers that are up, by type: a snapshot to be looked at without a lock.
+    pub(crate) fn servers_by_type(&self) -> Arc<ByType> {
+        self.servers.lock().by_type()
     }
 }

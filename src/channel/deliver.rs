@@ -52,6 +52,7 @@ pub(super) async fn deliver(
                 delivery.hand_over(&part).await;
             }
         }
+        PushTarget::Everyone => delivery.hand_over_to_all(),
     }
     delivery.reply
 }
@@ -69,8 +70,7 @@ impl Delivery<'_> {
             return;
         }
         let Some(sink) = self.sink else {
-            let reason = PushError::new(ErrorKind::Unsupported, "this server has no sink for pushes");
-            users.iter().for_each(|uid| self.reply.fail(uid, reason.clone()));
+            users.iter().for_each(|uid| self.reply.fail(uid, no_sink()));
             return;
         };
         let mut failed = Vec::new();
@@ -80,14 +80,37 @@ impl Delivery<'_> {
         }));
         if pushed.is_err() {
             // Nobody knows how far it has come: none of them counts.
-            let reason = PushError::new(ErrorKind::Io, "the sink for pushes panicked: see this server's log");
-            users.iter().for_each(|uid| self.reply.fail(uid, reason.clone()));
+            users.iter().for_each(|uid| self.reply.fail(uid, panicked()));
             return;
         }
         self.reply.delivered += users.len().saturating_sub(failed.len()) as u64;
         failed.into_iter().for_each(|(uid, reason)| self.reply.fail(&uid, reason));
         yield_now().await;
     }
+
+    fn hand_over_to_all(&mut self) {
+        let Some(sink) = self.sink else { return self.reply.refuse(no_sink()) };
+        let (message, mut failed) = (self.message, PushReply::default());
+        let pushed = catch_unwind(AssertUnwindSafe(|| {
+            sink.push_all(message, &mut |uid, reason| failed.fail(uid, reason))
+        }));
+        match pushed {
+            Ok(Ok(delivered)) => {
+                failed.delivered = delivered;
+                self.reply = failed;
+            }
+            Ok(Err(reason)) => self.reply.refuse(reason),
+            Err(_) => self.reply.refuse(panicked()),
+        }
+    }
+}
+
+fn no_sink() -> PushError {
+    PushError::new(ErrorKind::Unsupported, "this server has no sink for pushes")
+}
+
+fn panicked() -> PushError {
+    PushError::new(ErrorKind::Io, "the sink for pushes panicked: see this server's log")
 }
 
 #[cfg(test)]
@@ -145,5 +168,28 @@ mod tests {
         assert!(reply.failed.iter().any(|refusal| refusal.reason.message.contains("panicked")));
         let reply = block_on(deliver(&roster, None, &request(&PushOptions::new())));
         assert_eq!((reply.delivered, reply.failed[0].users.len()), (0, 1000));
+    }
+
+    #[test]
+    fn everybody_is_whom_the_sink_has() {
+        let (roster, sink) = (roster(10), TestSink::default());
+        let request =
+            PushRequest { route: "onNews".into(), target: PushTarget::Everyone, message: b"hi".to_vec() };
+        let reply = block_on(deliver(&roster, Some(&sink), &request));
+        assert_eq!((reply.delivered, reply.failed.len()), (0, 1), "this sink cannot");
+        assert_eq!(reply.failed[0].reason.kind, ErrorKind::Unsupported);
+        assert_eq!((reply.failed[0].users.len(), reply.failed[0].more), (0, 0));
+        sink.takes_all(["ann", "ben", "", ""]);
+        sink.refuse("ben", "its queue is full");
+        sink.refuse("", "its queue is full");
+        let reply = block_on(deliver(&roster, Some(&sink), &request));
+        assert_eq!((reply.delivered, reply.failed.len()), (1, 1));
+        assert_eq!((&*reply.failed[0].users, reply.failed[0].more), (&["ben".to_owned()][..], 2));
+        assert_eq!(sink.got()["ann"], ["onNews: hi"]);
+        sink.panic_at("ann");
+        let reply = block_on(deliver(&roster, Some(&sink), &request));
+        assert_eq!((reply.delivered, reply.failed[0].reason.kind), (0, ErrorKind::Io));
+        let reply = block_on(deliver(&roster, None, &request));
+        assert_eq!((reply.delivered, reply.failed[0].reason.kind), (0, ErrorKind::Unsupported));
     }
 }

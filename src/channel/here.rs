@@ -24,6 +24,10 @@ impl Here {
         *self.sink.lock() = Some(sink);
     }
 
+    pub(super) fn has_sink(&self) -> bool {
+        self.sink.lock().is_some()
+    }
+
     fn sink(&self) -> Option<Arc<dyn PushSink>> {
         self.sink.lock().clone()
     }

@@ -6,6 +6,7 @@
 
 mod cluster;
 mod deliver;
+pub(crate) mod direct;
 mod global;
 mod here;
 mod local;

@@ -30,6 +30,11 @@ impl Channels {
         self.here(app).set_sink(sink);
     }
 
+    /// Whether something takes what is pushed to users here.
+    pub(crate) fn has_sink(&self, app: &App) -> bool {
+        self.here(app).has_sink()
+    }
+
     pub(crate) fn local(&self, app: &App) -> ChannelService {
         let service = self.local.get_or_init(|| {
             let sender = Sender {
@@ -73,11 +78,12 @@ impl Channels {
         Ok(made.insert(service).clone())
     }
 
-    fn here(&self, app: &App) -> &Here {
+    pub(super) fn here(&self, app: &App) -> &Here {
         self.here.get_or_init(|| Here::new(app.own()))
     }
 
-    fn made(&self) -> Option<GlobalChannelService> {
+    /// The service for global channels, if it has been asked for.
+    pub(crate) fn made(&self) -> Option<GlobalChannelService> {
         self.global.lock().clone()
     }
 }
@@ -148,7 +154,8 @@ pub(crate) fn check(app: &App) -> Result<()> {
 /// meanwhile, and the server starts.
 pub(crate) async fn start(app: &App) -> Result<()> {
     let here = app.shared().channels.here(app).clone();
-    app.remote(PUSH, move |_, request| {
+    let remotes = &app.shared().remotes;
+    remotes.insert(PUSH, move |_, request| {
         let here = here.clone();
         async move { wire::encode(&here.deliver(&wire::decode(&request)?).await) }
     });
@@ -157,7 +164,7 @@ pub(crate) async fn start(app: &App) -> Result<()> {
     }
     let service = app.global_channels()?;
     let answering = service.clone();
-    app.remote(CHANNEL, move |_, request| {
+    remotes.insert(CHANNEL, move |_, request| {
         let service = answering.clone();
         async move { service.answer(&request).await }
     });

@@ -14,6 +14,7 @@ struct State {
     refused: BTreeMap<String, String>,
     panics: BTreeSet<String>,
     gone: BTreeSet<String>,
+    all: Option<Vec<String>>,
 }
 
 impl TestSink {
@@ -28,6 +29,11 @@ impl TestSink {
 
     pub(super) fn panic_at(&self, uid: &str) {
         self.0.lock().panics.insert(uid.into());
+    }
+
+    /// From now on it knows its clients.
+    pub(super) fn takes_all<'a>(&self, clients: impl IntoIterator<Item = &'a str>) {
+        self.0.lock().all = Some(clients.into_iter().map(Into::into).collect());
     }
 
     /// The user's session has closed.
@@ -53,6 +59,21 @@ impl PushSink for TestSink {
             let text = format!("{}: {}", message.route, String::from_utf8_lossy(message.body));
             state.got.entry(uid.into()).or_default().push(text);
         }
+    }
+
+    fn push_all(
+        &self,
+        message: PushMessage<'_>,
+        failed: &mut dyn FnMut(&str, PushError),
+    ) -> Result<u64, PushError> {
+        let all = self.0.lock().all.clone();
+        let all = all.ok_or_else(|| PushError::new(ErrorKind::Unsupported, "knows nobody"))?;
+        let mut missed = 0;
+        self.push(message, &mut all.iter().map(String::as_str), &mut |uid, reason| {
+            missed += 1;
+            failed(uid, reason);
+        });
+        Ok(all.len() as u64 - missed)
     }
 
     fn has_session(&self, uid: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use tangelo_core::config::{ConfigError, Layout};
+use tangelo_core::config::{ConfigError, ConfigFile, Layout};
 use tangelo_core::{Error, ErrorKind, Result};
 
 /// The longest file that is read, in bytes; 10 000 servers need less than a half of it.
@@ -31,6 +31,17 @@ pub(super) const ZOOKEEPER: Kind =
 pub(super) const GLOBAL_CHANNEL: Kind =
     Kind { name: "globalChannel.json", sample: r#"{"ENV": {"host": "127.0.0.1", "port": 6379}}"# };
 
+pub(super) const CONNECTOR: Kind =
+    Kind { name: "connector.json", sample: r#"{"ENV": {"heartbeat": 30, "useDict": true}}"# };
+
+pub(super) const DICTIONARY: Kind = Kind { name: "dictionary.json", sample: r#"["onChat", "onLeave"]"# };
+
+pub(super) const SERVER_PROTOS: Kind =
+    Kind { name: "serverProtos.json", sample: r#"{"onMove": {"required uInt32 x": 1}}"# };
+
+pub(super) const CLIENT_PROTOS: Kind =
+    Kind { name: "clientProtos.json", sample: r#"{"area.moveHandler.move": {"required uInt32 x": 1}}"# };
+
 /// A file that has been read.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -39,6 +50,13 @@ pub(super) struct Found {
     pub(super) name: String,
     pub(super) text: String,
     pub(super) layout: Layout,
+}
+
+impl Found {
+    /// What its reader is given.
+    pub(super) fn file(&self) -> ConfigFile<'_> {
+        ConfigFile { name: &self.name, text: &self.text, layout: self.layout }
+    }
 }
 
 /// Reads `config/<env>/<file>`, or else `config/<file>`.

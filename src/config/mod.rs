@@ -6,12 +6,16 @@ mod masterha;
 pub(crate) mod secret;
 
 use alloc::collections::BTreeSet;
-use files::{GLOBAL_CHANNEL, Kind, MASTER, SERVERS, ZOOKEEPER};
+use files::{
+    CLIENT_PROTOS, CONNECTOR, DICTIONARY, GLOBAL_CHANNEL, Kind, MASTER, SERVER_PROTOS, SERVERS, ZOOKEEPER,
+};
 #[cfg(feature = "cli")]
 pub(crate) use masterha::load_masterha;
 use std::path::Path;
+use tangelo_core::client::Protos;
 use tangelo_core::config::{
-    ClusterConfig, ConfigError, ConfigFile, GlobalChannelConfig, Layout, ZooKeeperConfig, check_name,
+    ClusterConfig, ConfigError, ConfigFile, ConnectorConfig, GlobalChannelConfig, Layout, ZooKeeperConfig,
+    check_name, dictionary_routes, protos_json,
 };
 use tangelo_core::{CpuSet, Error, ErrorKind, Result};
 
@@ -75,6 +79,40 @@ pub(crate) fn load_global_channel(dir: &Path, env: &str) -> Result<Option<Global
     load_optional(dir, env, &GLOBAL_CHANNEL, |file| GlobalChannelConfig::parse(env, file))
 }
 
+/// Reads `config/connector.json`, if there is one that knows this environment, over what the code says.
+///
+/// # Errors
+/// For the first thing that is wrong in it, with its place.
+pub(crate) fn load_connector(dir: &Path, env: &str, code: ConnectorConfig) -> Result<ConnectorConfig> {
+    let read = load_optional(dir, env, &CONNECTOR, |file| code.clone().read(env, file))?;
+    Ok(read.unwrap_or(code))
+}
+
+/// Reads the routes of `config/dictionary.json`, if there is one that knows this environment.
+///
+/// # Errors
+/// For the first thing that is wrong in it, with its place.
+pub(crate) fn load_dictionary(dir: &Path, env: &str) -> Result<Vec<String>> {
+    let Some(found) = files::look_for(dir, env, &DICTIONARY)? else { return Ok(Vec::new()) };
+    Ok(dictionary_routes(env, found.file())?)
+}
+
+/// Reads `config/serverProtos.json` and `config/clientProtos.json`; none if there is neither.
+///
+/// # Errors
+/// For the first thing that is wrong in them, with its file and, if it is no JSON, its place.
+pub(crate) fn load_protos(dir: &Path, env: &str) -> Result<Option<(Protos, Protos)>> {
+    let load = |kind| {
+        let Some(found) = files::look_for(dir, env, kind)? else { return Ok(None) };
+        let protos = Protos::parse(&protos_json(found.file())?);
+        let named = |error: Error| Error::new(error.kind(), format!("{}: {}", found.name, error.message()));
+        protos.map(Some).map_err(named)
+    };
+    let (server, client) = (load(&SERVER_PROTOS)?, load(&CLIENT_PROTOS)?);
+    let found = server.is_some() || client.is_some();
+    Ok(found.then(|| (server.unwrap_or_default(), client.unwrap_or_default())))
+}
+
 fn load_optional<T>(
     dir: &Path,
     env: &str,
@@ -82,7 +120,7 @@ fn load_optional<T>(
     parse: impl FnOnce(ConfigFile<'_>) -> Result<T, ConfigError>,
 ) -> Result<Option<T>> {
     let Some(found) = files::look_for(dir, env, kind)? else { return Ok(None) };
-    let file = ConfigFile { name: &found.name, text: &found.text, layout: found.layout };
+    let file = found.file();
     // A cluster may be highly available, or have global channels, in production only.
     if found.layout == Layout::ByEnv {
         let known = tangelo_core::config::envs(&found.name, &found.text)?;

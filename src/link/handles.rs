@@ -39,9 +39,22 @@ impl Link {
     /// # Cancel safety
     /// Cancel safe: the message was queued or it was not.
     pub(crate) async fn send(&self, message: Message) -> Result<()> {
-        let frame = framed(&message)?;
+        let frame = Frame::new(&message)?;
         drop(message);
-        self.0.0.send(frame).await
+        self.send_frame(frame).await
+    }
+
+    /// As [`send`](Self::send), of what is encoded already.
+    pub(crate) async fn send_frame(&self, frame: Frame) -> Result<()> {
+        self.0.0.send(frame.0).await
+    }
+
+    /// Queues what is encoded already if there is room, or gives it back.
+    ///
+    /// # Errors
+    /// Once the link is closed, as [`send`](Self::send).
+    pub(crate) fn try_send_frame(&self, frame: Frame) -> Result<Result<(), Frame>> {
+        Ok(self.0.0.try_push(frame.0)?.map_err(Frame))
     }
 
     /// Queues a message if there is room.
@@ -49,7 +62,7 @@ impl Link {
     /// # Errors
     /// As for [`send`](Self::send), and [`Unavailable`](ErrorKind::Unavailable) if the queue is full.
     pub(crate) fn try_send(&self, message: &Message) -> Result<()> {
-        self.0.0.try_send(framed(message)?)
+        self.0.0.try_send(Frame::new(message)?.0)
     }
 
     /// Closes the link: nothing more is sent or received, what is queued still goes out, and the
@@ -107,12 +120,22 @@ impl Drop for Inbox {
     }
 }
 
-fn framed(message: &Message) -> Result<Vec<u8>> {
-    if matches!(message, Message::Ping | Message::Pong { .. }) {
-        return Err(Error::new(ErrorKind::Invalid, "heartbeats are the link's own"));
+/// A message as it is queued.
+#[derive(Debug)]
+pub(crate) struct Frame(Vec<u8>);
+
+impl Frame {
+    /// Encodes a message.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for one that is too large.
+    pub(crate) fn new(message: &Message) -> Result<Self> {
+        if matches!(message, Message::Ping | Message::Pong { .. }) {
+            return Err(Error::new(ErrorKind::Invalid, "heartbeats are the link's own"));
+        }
+        let payload = encode(message)?;
+        let mut out = Vec::with_capacity(frame::HEADER + payload.len());
+        frame::put(&mut out, frame::Kind::Message, &payload);
+        Ok(Self(out))
     }
-    let payload = encode(message)?;
-    let mut out = Vec::with_capacity(frame::HEADER + payload.len());
-    frame::put(&mut out, frame::Kind::Message, &payload);
-    Ok(out)
 }

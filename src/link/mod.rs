@@ -27,7 +27,7 @@ mod tests;
 
 pub(crate) use closed::Closed;
 pub(crate) use config::LinkConfig;
-pub(crate) use handles::{Inbox, Link};
+pub(crate) use handles::{Frame, Inbox, Link};
 pub(crate) use open::connect;
 pub(crate) use secret::Secret;
 pub(crate) use serve::{Server, serve};

@@ -100,6 +100,11 @@ impl Shared {
         Ok(Ok(()))
     }
 
+    /// Queues a frame if there is room, or gives it back.
+    pub(super) fn try_push(&self, frame: Vec<u8>) -> Result<Result<(), Vec<u8>>> {
+        Ok(self.push(frame)?.map_err(|(frame, _)| frame))
+    }
+
     pub(super) fn try_send(&self, frame: Vec<u8>) -> Result<()> {
         match self.push(frame)? {
             Ok(()) => Ok(()),

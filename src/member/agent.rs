@@ -8,6 +8,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub(crate) struct Agent {
     status: Mutex<Option<String>>,
+    /// Whether the application has said something.
+    told: AtomicBool,
     stop: AtomicBool,
     wake: Sender<()>,
     woken: Receiver<()>,
@@ -16,14 +18,36 @@ pub(crate) struct Agent {
 impl Default for Agent {
     fn default() -> Self {
         let (wake, woken) = bounded(1);
-        Self { status: Mutex::default(), stop: AtomicBool::new(false), wake, woken }
+        Self {
+            status: Mutex::default(),
+            told: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            wake,
+            woken,
+        }
     }
 }
 
 impl Agent {
     /// The server says this of itself from now on.
     pub(crate) fn status(&self, status: String) {
-        *self.status.lock() = Some(status);
+        {
+            let mut news = self.status.lock();
+            self.told.store(true, Ordering::Release);
+            *news = Some(status);
+        }
+        self.wake();
+    }
+
+    /// It says this unless the application has said something itself.
+    pub(crate) fn default_status(&self, status: String) {
+        {
+            let mut news = self.status.lock();
+            if self.told.load(Ordering::Acquire) {
+                return;
+            }
+            *news = Some(status);
+        }
         self.wake();
     }
 

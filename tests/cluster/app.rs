@@ -3,8 +3,10 @@
 //! - `"hooks"`: before-stop hooks, a list of `note`, `overrun`, `panic`, `fail`, `block`, `slow`;
 //! - `"components"`: how many components it has; each notes its turns;
 //! - `"dies"`: `in-main`, `at-start`, `fails-start`, `once-up` or `blocked-start`, as long as the file `healed` is not there;
+//! - `"clients"`: it serves clients, as `clients/app.rs` says;
 //! - `"puppet"`: it does what it finds in the file `<id>.do`, and writes the answer to `<id>.done`.
 
+use crate::clients;
 use crate::file_channels::FileChannelManager;
 use crate::rooms;
 use async_trait::async_trait;
@@ -45,7 +47,11 @@ pub(crate) fn configure(app: &App) {
     app.before_start(|app| async move { note(&app, "before-start") });
     app.after_start_all(|app| async move { note(&app, "after-start-all") });
     hooks(app);
-    rooms::app::configure(app);
+    if app.extra("clients").is_some() {
+        clients::app::configure(app);
+    } else {
+        rooms::app::configure(app);
+    }
     for number in 1..=app.extra("components").and_then(|count| count.as_u64()).unwrap_or(0) {
         app.component(Noting(format!("c{number}")));
     }
@@ -126,7 +132,7 @@ fn hooks(app: &App) {
 }
 
 /// Notes a line, in one write.
-fn note(app: &App, what: &str) {
+pub(crate) fn note(app: &App, what: &str) {
     let line = format!("{} {} {what}\n", app.id(), app.incarnation());
     let file = fs::OpenOptions::new().append(true).create(true).open(app.dir().join(NOTES));
     file.and_then(|mut file| file.write_all(line.as_bytes())).expect("notes can be written");

@@ -23,6 +23,7 @@ mod admin;
 mod application;
 mod channels;
 mod chaos;
+mod clients;
 mod config;
 mod cpus;
 mod crashes;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         application::trials,
         channels::trials,
         chaos::trials,
+        clients::trials,
         config::trials,
         cpus::trials,
         crashes::trials,

@@ -1,5 +1,6 @@
 //! What the tests are made with.
 
+mod client;
 mod cluster;
 mod listing;
 mod ports;
@@ -9,6 +10,7 @@ mod wait;
 #[cfg(feature = "coordinator-zookeeper")]
 pub(crate) mod zookeeper;
 
+pub(crate) use client::Client;
 pub(crate) use cluster::Cluster;
 pub(crate) use listing::Look;
 pub(crate) use process::{is_alive, signal, variable};

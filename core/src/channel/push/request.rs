@@ -31,6 +31,8 @@ pub enum PushTarget {
     },
     /// These users, whatever channels they are in.
     Users(Vec<String>),
+    /// Everybody at the frontend, also who is not bound to a user.
+    Everyone,
 }
 
 impl PushTarget {
@@ -81,25 +83,35 @@ impl PushReply {
         Self { delivered, ..Self::default() }
     }
 
-    /// Notes that a user was not reached.
-    pub fn fail(&mut self, uid: &str, mut reason: PushError) {
+    /// Notes that a user was not reached; one without a name (empty) is counted only.
+    pub fn fail(&mut self, uid: &str, reason: PushError) {
+        let at = self.refusal(reason);
+        let PushRefusal { users, more, .. } = &mut self.failed[at];
+        self.named += uid.len() + 4;
+        if !uid.is_empty() && self.named <= MAX_NAMED {
+            users.push(uid.into());
+        } else {
+            *more += 1;
+        }
+    }
+
+    /// Notes that the sink has refused a message for everybody, without saying who that would be.
+    pub fn refuse(&mut self, reason: PushError) {
+        self.refusal(reason);
+    }
+
+    /// Where users are noted who were not reached for a reason.
+    fn refusal(&mut self, mut reason: PushError) -> usize {
         if let Some((end, _)) = reason.message.char_indices().nth(MAX_REASON) {
             reason.message.truncate(end);
         }
         let full = self.failed.len() >= MAX_REASONS;
         // Mostly the same as the one before.
         let known = self.failed.iter().rposition(|known| known.reason == reason);
-        let at = known.or_else(|| full.then(|| self.failed.len() - 1)).unwrap_or_else(|| {
+        known.or_else(|| full.then(|| self.failed.len() - 1)).unwrap_or_else(|| {
             self.failed.push(PushRefusal { reason, users: Vec::new(), more: 0 });
             self.failed.len() - 1
-        });
-        let PushRefusal { users, more, .. } = &mut self.failed[at];
-        self.named += uid.len() + 4;
-        if self.named <= MAX_NAMED {
-            users.push(uid.into());
-        } else {
-            *more += 1;
-        }
+        })
     }
 }
 
@@ -125,6 +137,16 @@ mod tests {
         assert!(reply.failed.iter().all(|refusal| refusal.reason.message.len() == MAX_REASON));
         let bytes = postcard::to_allocvec(&reply).unwrap();
         assert!(bytes.len() < crate::wire::MAX_MESSAGE / 2, "{} bytes", bytes.len());
+    }
+
+    #[test]
+    fn who_has_no_name_is_counted() {
+        let mut reply = PushReply::default();
+        let full = PushError::new(ErrorKind::Unavailable, "full");
+        ["", "anna", ""].iter().for_each(|uid| reply.fail(uid, full.clone()));
+        assert_eq!((&*reply.failed[0].users, reply.failed[0].more), (&["anna".to_string()][..], 2));
+        reply.refuse(full);
+        assert_eq!((reply.failed.len(), reply.failed[0].more), (1, 2));
     }
 
     #[test]

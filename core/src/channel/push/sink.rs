@@ -1,6 +1,7 @@
 //! What a frontend does with a push.
 
 use super::PushError;
+use crate::ErrorKind;
 use core::fmt::Debug;
 
 /// A message on its way to clients.
@@ -30,6 +31,21 @@ pub trait PushSink: Debug + Send + Sync {
         users: &mut dyn Iterator<Item = &str>,
         failed: &mut dyn FnMut(&str, PushError),
     );
+
+    /// Hands `message` to every client of this frontend, also those that are not bound to a user: tells
+    /// `failed` of each that it cannot reach (the name is empty for one without), and returns how many
+    /// it was handed to.
+    ///
+    /// # Errors
+    /// If it cannot be done at all; then nobody has got it. Default: [`Unsupported`](ErrorKind::Unsupported).
+    fn push_all(
+        &self,
+        message: PushMessage<'_>,
+        failed: &mut dyn FnMut(&str, PushError),
+    ) -> Result<u64, PushError> {
+        let _ = (message, failed);
+        Err(PushError::new(ErrorKind::Unsupported, "this server's sink for pushes cannot push to everybody"))
+    }
 
     /// Whether a user has a session here: whoever has none is not put into a channel at this
     /// frontend. Default: everybody has.
