@@ -73,6 +73,20 @@ pub(crate) fn channels(runtime: Runtime, built: bool) -> Result<PathBuf> {
     Ok(examples(runtime, &["bench_channels"], &features, built)?.remove(0))
 }
 
+/// The clients and the bare loop of `bench clients`.
+pub(crate) fn clients(built: bool) -> Result<PathBuf> {
+    if !built {
+        build(&["-p", "tangelo-clients"])?;
+    }
+    Ok(repo::target().join("release/tangelo-clients"))
+}
+
+/// The app that clients connect to; each runtime's in a place of its own. With `built` as it was built last.
+pub(crate) fn clients_app(runtime: Runtime, built: bool) -> Result<PathBuf> {
+    let features = format!("{},channel-redis", runtime.features());
+    Ok(examples(runtime, &["bench_clients"], &features, built)?.remove(0))
+}
+
 /// Examples of the facade; each runtime's in a place of its own.
 fn examples(runtime: Runtime, names: &[&str], features: &str, built: bool) -> Result<Vec<PathBuf>> {
     let to = repo::target().join("bench-run/programs").join(runtime.name());

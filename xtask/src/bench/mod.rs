@@ -2,6 +2,7 @@
 
 mod builds;
 mod channels;
+mod clients;
 pub(crate) mod cluster;
 mod cores;
 mod failover;
@@ -22,6 +23,7 @@ pub(crate) enum Bench {
     Supervision(supervision::Args),
     Failover(failover::Args),
     Channels(channels::Args),
+    Clients(clients::Args),
 }
 
 /// Runs a benchmark.
@@ -30,5 +32,6 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         Bench::Supervision(args) => supervision::run(args),
         Bench::Failover(args) => failover::run(args),
         Bench::Channels(args) => channels::run(args),
+        Bench::Clients(args) => clients::run(args),
     }
 }

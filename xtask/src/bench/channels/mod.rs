@@ -160,7 +160,7 @@ fn shown(args: &Args) -> String {
 }
 
 /// Such as `7.0.15`.
-fn redis_version() -> Result<String> {
+pub(crate) fn redis_version() -> Result<String> {
     let printed = run::output(processes::command("redis-server").arg("--version"))?;
     let version = printed.split(' ').find_map(|word| word.strip_prefix("v="));
     Ok(version.with_context(|| format!("redis-server --version printed {printed}"))?.to_owned())

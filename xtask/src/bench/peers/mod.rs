@@ -1,20 +1,24 @@
-//! Other supervisors, each started with the same number of trivial children; and Pomelo's channels.
+//! Other supervisors, each started with the same number of trivial children; and others that have channels and clients.
 
 mod debian;
 mod floor;
 mod npm;
 mod pm2;
 mod pomelo_channels;
+mod pomelo_cluster;
 mod runit;
 mod s6;
+mod socket_io;
 mod supervisord;
 
 pub(crate) use debian::Debian;
 pub(crate) use floor::Floor;
 pub(crate) use pm2::Pm2;
 pub(crate) use pomelo_channels::PomeloChannels;
+pub(crate) use pomelo_cluster::PomeloCluster;
 pub(crate) use runit::Runit;
 pub(crate) use s6::S6;
+pub(crate) use socket_io::SocketIo;
 pub(crate) use supervisord::Supervisord;
 
 use crate::bench::stamps::{self, Stamps};
