@@ -5,7 +5,7 @@ use tangelo::{ChannelStore, GlobalChannelConfig, MasterHaConfig};
 
 fn main() -> ExitCode {
     tangelo::run(|app| {
-        app.set(MasterHaConfig { server: "10.0.0.1:2181,10.0.0.2:2181".into(), ..Default::default() });
+        app.set(MasterHaConfig { server: "zoo1:2181,zoo2:2181,zoo3:2181".into(), ..Default::default() });
         app.set(GlobalChannelConfig {
             channel_manager: ChannelStore::Postgres,
             url: vec!["postgres://10.0.0.5/game".into()],

@@ -5,7 +5,7 @@ use tangelo::{App, GlobalChannelConfig, MasterHaConfig};
 
 fn main() -> ExitCode {
     tangelo::run(|app| {
-        app.set(MasterHaConfig { server: "10.0.0.1:2181,10.0.0.2:2181".into(), ..Default::default() });
+        app.set(MasterHaConfig { server: "zoo1:2181,zoo2:2181,zoo3:2181".into(), ..Default::default() });
         app.set(GlobalChannelConfig { url: vec!["redis://10.0.0.5".into()], ..Default::default() });
         app.configure_for("production|development", "chat", chat);
     })

@@ -246,7 +246,7 @@ fn figure(value: Option<f64>) -> String {
 fn short_table(sizes: &[Size]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["what it costs", "crates", "cold build, s", "binary, MiB"]);
+    table.set_header(["what it costs", "crates", "cold debug build, s", "release binary, MiB"]);
     for size in sizes {
         let (crates, seconds) = (size.crates.to_string(), format!("{:.0}", size.build_seconds));
         table.add_row([size.what.to_owned(), crates, seconds, figure(size.stripped_mib)]);
