@@ -82,6 +82,13 @@ mod tests {
         }
     }
 
+    #[cfg(all(feature = "runtime-tokio", feature = "runtime-smol"))]
+    #[test]
+    fn with_both_runtimes_tokio_is_used() {
+        let runtime = runtime().unwrap();
+        assert!(format!("{runtime:?}").starts_with("TokioRuntime"), "{runtime:?}");
+    }
+
     #[test]
     fn parts_of_the_applications_own_go_before_those_of_this_build() {
         let app = App::for_tests();

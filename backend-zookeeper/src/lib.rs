@@ -21,7 +21,6 @@ mod succession;
 mod sweep;
 mod sync;
 mod tree;
-mod unblock;
 
 pub use command::GuardCommand;
 pub use coordinator::ZooKeeperCoordinator;

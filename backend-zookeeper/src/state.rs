@@ -1,11 +1,10 @@
 //! How the desired state stands in its znode: a line of JSON that says which reign wrote it, then the
 //! state itself, compressed if it is large.
 
-use crate::unblock::unblock;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use tangelo_core::coordinator::Epoch;
-use tangelo_core::runtime::Runtime;
+use tangelo_core::runtime::{Runtime, unblock};
 use tangelo_core::{Error, ErrorKind, Result};
 
 /// The version of the format.

@@ -3,12 +3,14 @@
 #[cfg(feature = "std")]
 mod custom;
 mod manager;
+mod members;
 mod names;
 mod push;
 
 #[cfg(feature = "std")]
 pub use custom::{CustomManager, ManagerContext};
 pub use manager::{Capability, ChannelManager, MAX_PAGE};
+pub use members::Members;
 pub use names::{MAX_INCARNATION, MAX_NAME, check_change, check_frontend, check_name};
 pub use push::{
     PushError, PushFailure, PushInput, PushLookUp, PushMessage, PushOptions, PushPlan, PushRefusal,

@@ -1,5 +1,11 @@
 //! Who leads: election, fencing and the leader's durable state.
 
+#[cfg(feature = "std")]
+mod register;
+
+#[cfg(feature = "std")]
+pub use register::{Register, RegisterCoordinator};
+
 use crate::{BoxStream, Instant, Result};
 use alloc::boxed::Box;
 use alloc::string::String;

@@ -1,5 +1,9 @@
 //! What the engine needs of an async executor.
 
+mod unblock;
+
+pub use unblock::unblock;
+
 use crate::{BoxFuture, BoxStream};
 use alloc::boxed::Box;
 use async_trait::async_trait;

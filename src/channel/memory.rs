@@ -1,6 +1,5 @@
 //! Members in this process's memory.
 
-mod members;
 #[cfg(test)]
 mod tests;
 
@@ -9,9 +8,8 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use async_trait::async_trait;
 use futures_lite::stream;
-use members::Members;
 use tangelo_core::channel::{
-    Capability, ChannelManager, ChannelMember, Frontend, check_change, check_frontend, check_name,
+    Capability, ChannelManager, ChannelMember, Frontend, Members, check_change, check_frontend, check_name,
 };
 use tangelo_core::{BoxStream, Result};
 

@@ -32,7 +32,6 @@ mod reign;
 mod standby;
 #[cfg(test)]
 mod tests;
-mod unblock;
 mod waiter;
 
 pub(crate) use candidates::Standing;
@@ -52,9 +51,8 @@ use reign::Reign;
 use standby::Standby;
 use std::path::{Path, PathBuf};
 use tangelo_core::coordinator::{Candidate, LeaderInfo};
-use tangelo_core::runtime::Runtime;
+use tangelo_core::runtime::{Runtime, unblock};
 use tangelo_core::{BoxStream, Coordinator, Error, ErrorKind, Leadership, Result};
-use unblock::unblock;
 use waiter::Waiters;
 
 /// After a failure that may pass the campaign goes on after this long at first …

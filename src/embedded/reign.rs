@@ -3,7 +3,6 @@
 use super::candidates;
 use super::context::Context;
 use super::lock::Held;
-use super::unblock::unblock;
 use crate::sync::Mutex;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -12,6 +11,7 @@ use alloc::vec::Vec;
 use async_channel::{Receiver, Sender};
 use async_trait::async_trait;
 use tangelo_core::coordinator::{Epoch, LeadershipState};
+use tangelo_core::runtime::unblock;
 use tangelo_core::{Error, ErrorKind, Instant, Leadership, Result};
 
 /// The leadership of one candidate; dropping it resigns.

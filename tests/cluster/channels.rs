@@ -20,7 +20,7 @@ trials![
 ];
 
 /// The store's file, and where it is put aside.
-const STORE: &str = "run/channels.log";
+const STORE: &str = "run/channels.bin";
 const ASIDE: &str = "aside.log";
 
 /// How soon members of a frontend that has died have to be gone.
@@ -75,7 +75,7 @@ fn purges(list: &Listing) -> &[PurgeRow] {
 fn outstanding(list: &Listing, life: u64) -> bool {
     let [row] = purges(list) else { return false };
     let why = row.error.as_deref().unwrap_or_default();
-    row.id == "gate-1" && row.incarnation.0 == life && why.contains("channels.log")
+    row.id == "gate-1" && row.incarnation.0 == life && why.contains("channels.bin")
 }
 
 fn a_killed_frontend_leaves_no_members_behind_and_nobody_elses_are_touched() {
@@ -110,7 +110,7 @@ fn while_the_store_is_away_list_shows_what_is_to_be_purged_and_it_is_done_when_i
     let shown = cluster.cli(&["list", "--host", &host, "--port", &port]);
     let line = shown.ok().lines().last().unwrap_or_default().to_owned();
     let start = "global channels: members of gate-1 up to incarnation 1 are to be purged, for ";
-    assert!(line.starts_with(start) && line.contains("channels.log"), "{line}");
+    assert!(line.starts_with(start) && line.contains("channels.bin"), "{line}");
     assert!(cluster.members("gate-1").starts_with("Unavailable"), "a store that is away is an error");
     cluster.store_comes_back();
     cluster.wait_for("it is done", |list| purges(list).is_empty());

@@ -14,6 +14,7 @@ mod support;
     unreachable_pub,
     clippy::alloc_instead_of_core,
     clippy::std_instead_of_alloc,
+    clippy::disallowed_methods,
     clippy::std_instead_of_core,
     reason = "it is written as a user's crate is"
 )]

@@ -4,12 +4,12 @@ use crate::repo;
 use anyhow::{Context as _, Result};
 
 /// Replaces what stands between the marks `<!-- kind:name:begin -->` and `<!-- kind:name:end -->` of
-/// `docs/file`.
+/// `file`, which is named from the repository's root.
 ///
 /// # Errors
 /// If the document lacks them, or cannot be written.
 pub(crate) fn write(file: &str, kind: &str, name: &str, text: &str) -> Result<()> {
-    let file = repo::root().join("docs").join(file);
+    let file = repo::root().join(file);
     let document =
         std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let document = replaced(&document, &format!("{kind}:{name}"), text)?;

@@ -3,7 +3,6 @@
 use super::link::Link;
 use super::time::within;
 use crate::GuardCommand;
-use crate::unblock::unblock;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
@@ -16,7 +15,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitStatus, Stdio};
-use tangelo_core::runtime::{Readiness, Runtime};
+use tangelo_core::runtime::{Readiness, Runtime, unblock};
 use tangelo_core::{Error, Result};
 
 /// Between looks at a process whose end was announced and that is not there yet.

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tangelo::core::BoxFuture;
 use tangelo::core::channel::{ChannelManager, Frontend, ManagerContext};
 use tangelo::core::config::{GlobalChannelConfig, Incarnation};
 use tangelo::core::runtime::Runtime;
-use tangelo::core::{BoxFuture, ErrorKind};
 use tangelo_core::conformance::channel_manager::{Outage, Suite};
 use tangelo_runtime_smol::SmolRuntime;
 use tangelo_runtime_tokio::TokioRuntime;
@@ -16,8 +16,8 @@ use tangelo_runtime_tokio::TokioRuntime;
 // Every change waits for the disk, and the disk for whoever else is busy.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-fn manager(runtime: &Arc<dyn Runtime>, dir: &Path) -> FileChannelManager {
-    let config = GlobalChannelConfig { timeout: TIMEOUT, ..Default::default() };
+fn manager(runtime: &Arc<dyn Runtime>, dir: &Path, timeout: Duration) -> FileChannelManager {
+    let config = GlobalChannelConfig { timeout, ..Default::default() };
     FileChannelManager::new(&ManagerContext::new(runtime.clone(), config, dir, "test")).unwrap()
 }
 
@@ -43,7 +43,7 @@ impl Outage for Unmounted<'_> {
 fn conforms(runtime: Arc<dyn Runtime>) {
     let (dir, next_door) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let connect = |dir: &Path| -> BoxFuture<'static, Arc<dyn ChannelManager>> {
-        let manager = manager(&runtime, dir);
+        let manager = manager(&runtime, dir, TIMEOUT);
         Box::pin(async move { Arc::new(manager) as _ })
     };
     let (here, there) = (|| connect(dir.path()), || connect(next_door.path()));
@@ -63,32 +63,46 @@ fn conforms_on_smol() {
     conforms(Arc::new(SmolRuntime::new().unwrap()));
 }
 
-/// A line whose writer died in the middle does not count, and is in nobody's way.
+fn frontend() -> Frontend {
+    Frontend { sid: "connector-1".into(), incarnation: Incarnation(1) }
+}
+
 #[test]
-fn a_torn_line_is_dropped_and_a_damaged_one_is_an_error() {
+fn what_is_half_written_does_not_count_and_what_is_damaged_is_an_error() {
     let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new().unwrap());
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("run/channels.log");
-    let front = Frontend { sid: "connector-1".into(), incarnation: Incarnation(1) };
+    let file = dir.path().join("run/channels.bin");
+    let manager = manager(&runtime, dir.path(), TIMEOUT);
     runtime.block_on(Box::pin(async {
-        let one = manager(&runtime, dir.path());
-        one.start().await.unwrap();
-        one.add("room", &front, "anna").await.unwrap();
-        let whole = fs::read_to_string(&file).unwrap();
-        fs::write(&file, format!("{whole}{}", &whole[..whole.len() / 2])).unwrap();
+        manager.add("room", &frontend(), "anna").await.unwrap();
+        // Its writer died before the rename.
+        let whole = fs::read(&file).unwrap();
+        fs::write(dir.path().join("run/channels.new"), &whole[..whole.len() / 2]).unwrap();
+        manager.add("room", &frontend(), "ben").await.unwrap();
+        assert_eq!(manager.members_by_server("room", "connector-1").await.unwrap(), ["anna", "ben"]);
 
-        let two = manager(&runtime, dir.path());
-        two.add("room", &front, "ben").await.unwrap();
-        assert_eq!(one.members_by_server("room", "connector-1").await.unwrap(), ["anna", "ben"]);
+        fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+        let error = manager.add("room", &frontend(), "cleo").await.unwrap_err();
+        assert!(error.to_string().contains("cannot use"), "{error}");
+        assert_eq!(fs::read(&file).unwrap(), whole[..whole.len() / 2], "it has been written over");
+    }));
+}
 
-        // Every start writes it anew.
-        let whole = fs::read_to_string(&file).unwrap();
-        assert_eq!(whole.lines().count(), 3, "{whole}");
-        fs::write(&file, format!("{whole}nonsense\n")).unwrap();
-        for manager in [&one, &manager(&runtime, dir.path())] {
-            let error = manager.count("room").await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Invalid);
-            assert!(error.to_string().contains(&format!("damaged at byte {}", whole.len())), "{error}");
-        }
+/// Whoever was frozen with the lock keeps the others waiting, no longer than their timeout, and what they gave up is not
+/// done behind their backs.
+#[test]
+fn a_lock_that_is_never_let_go_is_an_error() {
+    let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let manager = manager(&runtime, dir.path(), Duration::from_millis(300));
+    runtime.block_on(Box::pin(async {
+        manager.start().await.unwrap();
+        let lock = fs::File::options().write(true).open(dir.path().join("run/channels.lock")).unwrap();
+        lock.lock().unwrap();
+        assert!(manager.add("room", &frontend(), "anna").await.unwrap_err().is_temporary());
+        assert!(manager.count("room").await.unwrap_err().is_temporary());
+        lock.unlock().unwrap();
+        while manager.add("room", &frontend(), "ben").await.is_err() {}
+        assert_eq!(manager.members_by_server("room", "connector-1").await.unwrap(), ["ben"]);
     }));
 }

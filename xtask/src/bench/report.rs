@@ -220,7 +220,7 @@ impl Report {
 
     /// Replaces the section `name` of docs/benchmarks.md.
     pub(crate) fn write_section(&self, name: &str) -> Result<()> {
-        section::write("benchmarks.md", "bench", name, &self.markdown()?)
+        section::write("docs/benchmarks.md", "bench", name, &self.markdown()?)
     }
 }
 

@@ -131,7 +131,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
             args.masters,
             table::markdown(&chaos.outcomes)
         );
-        section::write("chaos.md", "chaos", name, &text)?;
+        section::write("docs/chaos.md", "chaos", name, &text)?;
         println!("written to docs/chaos.md");
     }
     drop(chaos);

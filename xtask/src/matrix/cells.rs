@@ -1,6 +1,7 @@
 //! The table of cells. To add one is to add an entry here.
 
 use super::cell::{Cell, Step};
+use super::choices;
 use crate::clients::{CHROMIUM, NODE, NPM};
 use crate::install::{Need, Probe, Source, Tool};
 use crate::services::{MARIADB, NETWORK, POSTGRES, REDIS, SSH, ZOOKEEPER};
@@ -67,6 +68,23 @@ pub(super) const CELLS: &[Cell] = &[
         needs: &[LINKER],
         limit_minutes: 4,
         quick: true,
+    },
+    Cell {
+        name: "both-runtimes",
+        what: "with both runtimes tokio is used",
+        steps: &[Step::tests(&[
+            "test",
+            "-p",
+            "tangelo",
+            "--lib",
+            "--no-default-features",
+            "--features",
+            "runtime-tokio,runtime-smol,channel-sqlite",
+            "parts::",
+        ])],
+        needs: &[LINKER],
+        limit_minutes: 5,
+        quick: false,
     },
     Cell {
         name: "core-no-std",
@@ -314,6 +332,14 @@ pub(super) const CELLS: &[Cell] = &[
     },
     minimal("minimal-tokio", "tokio alone: no command line, no CPU binding", &MINIMAL_TOKIO),
     minimal("minimal-smol", "smol alone: no command line, no CPU binding", &MINIMAL_SMOL),
+    Cell {
+        name: "choices",
+        what: "the programs in README.md, each with the features that stand above it and no others",
+        steps: choices::STEPS,
+        needs: &[LINKER],
+        limit_minutes: 10,
+        quick: false,
+    },
     Cell {
         name: "features",
         what: "each runtime with each feature, and each backend with each of its own: no error, no warning",

@@ -2,6 +2,7 @@
 
 mod cell;
 mod cells;
+mod choices;
 mod count;
 mod report;
 mod step;

@@ -14,4 +14,4 @@ pub use shell::{Change, Happened, Shell, Znode};
 /// The class path: what must exist to run ZooKeeper, besides `java`.
 pub const JARS: [&str; 2] = ["/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar"];
 /// The Debian packages with all that is needed.
-pub const PACKAGES: [&str; 2] = ["default-jre-headless", "zookeeper"];
+pub const PACKAGES: [&str; 3] = ["default-jre-headless", "libslf4j-java", "zookeeper"];

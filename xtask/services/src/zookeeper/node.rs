@@ -120,6 +120,6 @@ fn installed() -> Result<()> {
         Some(jar) => jar,
         None => return Ok(()),
     };
-    let packages = PACKAGES.join(" and ");
+    let packages = PACKAGES.join(", ");
     bail!("{missing} is missing: `cargo xtask services install` installs Debian's packages {packages}")
 }
