@@ -172,8 +172,9 @@ proptest! {
     }
 
     #[test]
-    fn text_that_is_none_is_read_as_everybody_does(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-        // Surrogates come by chance as good as never.
+    fn text_that_is_none_is_read_as_everybody_does(mut bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+        // With this byte every surrogate begins.
+        bytes.retain(|&byte| byte != 0xED);
         prop_assert_eq!(text::to_utf8(&bytes), String::from_utf8_lossy(&bytes));
     }
 
