@@ -12,9 +12,9 @@ use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 use futures_lite::future::yield_now;
 
-/// After so many clients others have their turn. With two system calls for each this is what tokio
-/// lets a task do before it answers that nothing is ready.
-const AT_ONCE: usize = 64;
+/// After so many system calls others have their turn. With those of the last client it is less than the 128 that
+/// tokio lets a task do before it answers that nothing is ready.
+const AT_ONCE: u64 = 96;
 
 /// The clients that one task has to write to.
 #[derive(Debug, Default)]
@@ -57,8 +57,11 @@ impl Flusher {
         let mut due = Vec::new();
         while poll_fn(|cx| self.poll_list(cx, &mut due)).await {
             let mut more = Vec::new();
-            for part in due.chunks(AT_ONCE) {
-                counters.add_sent(write(part, &mut more));
+            let mut left = &due[..];
+            while !left.is_empty() {
+                let (done, sent) = write(left, &mut more);
+                counters.add_sent(sent);
+                left = &left[done..];
                 yield_now().await;
             }
             due.clear();
@@ -83,15 +86,20 @@ impl Flusher {
     }
 }
 
-/// Writes to clients; those that have more yet go to `more`. Whoever takes nothing at present is waited
-/// for by its own task.
-fn write(clients: &[Client], more: &mut Vec<Client>) -> Sent {
-    let mut sent = Sent::default();
+/// Writes to the first of `clients`, and says to how many; those that have more yet go to `more`. Whoever
+/// takes nothing at present is waited for by its own task.
+fn write(clients: &[Client], more: &mut Vec<Client>) -> (usize, Sent) {
+    let (mut sent, mut blocked) = (Sent::default(), 0);
     let mut cx = Context::from_waker(Waker::noop());
-    for client in clients {
-        if client.flush(&mut cx, false, &mut sent) == Flushed::More {
-            more.push(client.clone());
+    for (done, client) in clients.iter().enumerate() {
+        if sent.writes + blocked >= AT_ONCE {
+            return (done, sent);
+        }
+        match client.flush(&mut cx, false, &mut sent) {
+            Flushed::More => more.push(client.clone()),
+            Flushed::Blocked => blocked += 1,
+            Flushed::Drained | Flushed::Dead => {}
         }
     }
-    sent
+    (clients.len(), sent)
 }

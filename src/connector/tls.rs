@@ -95,9 +95,12 @@ mod some {
         }
     }
 
+    type Secure = TlsStream<Box<dyn Stream>>;
+
+    /// A stream that may still have to shake hands.
     enum Lazy {
         Shaking(Box<Accept<Box<dyn Stream>>>),
-        Open(Box<TlsStream<Box<dyn Stream>>>),
+        Open(Box<Secure>),
         Failed,
     }
 
@@ -108,10 +111,7 @@ mod some {
     }
 
     impl Lazy {
-        fn poll_open(
-            &mut self,
-            cx: &mut Context<'_>,
-        ) -> Poll<io::Result<Pin<&mut TlsStream<Box<dyn Stream>>>>> {
+        fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut Secure>>> {
             if let Self::Shaking(shaking) = self {
                 *self = match ready!(Pin::new(&mut **shaking).poll(cx)) {
                     Ok(stream) => Self::Open(Box::new(stream)),

@@ -155,7 +155,9 @@ fn noise_is_survived() {
         bytes.extend((0..random.usize(..3000)).map(|_| random.u8(..)));
         for _ in 0..random.usize(..4) {
             let at = random.usize(..bytes.len().max(1));
-            bytes.get_mut(at).map(|byte| *byte = random.u8(..));
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = random.u8(..);
+            }
         }
         let (_, input, _) = take(&bytes, random.usize(1..400));
         assert!(input.pending.len() <= 9000 && input.held.len() <= 1004);

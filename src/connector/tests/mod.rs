@@ -1,5 +1,7 @@
 //! A frontend's connector, over real sockets, on both transports.
 
+#![allow(clippy::disallowed_methods, reason = "clients block, in threads of their own")]
+
 mod bench;
 mod faults;
 mod life;

@@ -1,6 +1,6 @@
 //! TLS towards clients.
 
-use super::bench::{DEADLINE, quick};
+use super::bench::{DEADLINE, app, quick};
 use super::*;
 use alloc::sync::Arc;
 use futures_rustls::pki_types::{CertificateDer, ServerName};
@@ -93,7 +93,7 @@ fn what_is_not_tls_is_the_end_and_a_handshake_that_stops_is_late() {
         ("a.pem", "no certificate"),
         ("connector.json", r#"{"tls": {"cert": "config/a.pem", "key": "config/a.pem"}}"#),
     ];
-    let (app, _dir) = bench::app(&files);
+    let (app, _dir) = app(&files);
     app.set(ConnectorConfig::default());
     let error = crate::connector::prepare(&app).unwrap_err().to_string();
     assert!(error.contains("a.pem, of \"tls\" for clients: "), "{error}");
