@@ -52,7 +52,7 @@ fn tls_that_is_not_in_this_build_is_named_with_its_feature() {
 }
 
 #[test]
-fn messages_with_definitions_are_protobuf_to_clients_and_json_to_handlers() {
+fn messages_with_definitions_are_protobuf_toclients_and_json_to_handlers() {
     let server = r#"{"onMove": {"required uInt32 x": 1}, "connector.test.echo": {"required uInt32 x": 1}}"#;
     let client = r#"{"connector.test.echo": {"required uInt32 x": 1}}"#;
     let files = [("serverProtos.json", server), ("clientProtos.json", client)];
@@ -101,16 +101,16 @@ fn without_descriptors_it_pauses_and_goes_on() {
 }
 
 #[test]
-fn the_number_of_clients_is_what_the_server_says_of_itself() {
+fn the_number_ofclients_is_what_the_server_says_of_itself() {
     let bench = Bench::start(quick(), |_| {});
-    let _clients = [bench.client(false), bench.client(true)];
+    let clients = [bench.client(false), bench.client(true)];
     let mut seen = None;
     eventually("their number", || {
         seen = bench.app.shared().agent.said().or(seen.take());
         seen.as_deref() == Some("2 clients")
     });
     bench.app.set_status("all is well");
-    drop(_clients);
+    drop(clients);
     eventually("that they have gone", || bench.app.connector_stats().unwrap().connections == 0);
     std::thread::sleep(core::time::Duration::from_millis(600));
     assert_eq!(bench.app.shared().agent.said().as_deref(), Some("all is well"));
