@@ -109,6 +109,8 @@ fn a_backend_that_is_killed_in_mid_request_is_told_at_once_and_the_next_goes_to_
     let took = Instant::now().saturating_since(killed);
     assert!(took < Duration::from_secs(5), "told after {took:?}");
     cluster.wait_for("it has failed", |list| list.is(&at, ServerState::Failed));
+    // Sessions move when the frontend has been told, and not before.
+    wait_until("the frontend knows", || cluster.has_note(&format!("connector-1 1 removed {at} 1")));
     let other = if at == "chat-1" { "chat-2" } else { "chat-1" };
     assert_eq!(ann.ask("chat.room.who", &json!({}))["at"], other);
     assert_eq!(ann.ask("chat.room.say", &json!("still here")), 1);
