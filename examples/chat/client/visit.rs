@@ -291,6 +291,8 @@ impl Visit {
                 if !message.1.is_empty() && self.seen.contains(&message) {
                     return;
                 }
+                // Whoever speaks is here, whatever was heard before.
+                self.people.insert(message.0.clone());
                 self.seen.truncate(OUTBOX);
                 self.seen.push_front(message);
                 let aside = if text("target") == "*" { "" } else { " (to you only)" };
