@@ -58,7 +58,11 @@ pub(crate) fn configure(app: &App) {
     app.method("chat.chatRemote.enter", enter);
     app.method("chat.chatRemote.leave", leave);
     let (added, removed) = (app.clone(), app.clone());
-    app.on_servers_added(move |_| rooms(&added).keep_own(&added));
+    app.on_servers_added(move |_| {
+        rooms(&added).keep_own(&added);
+        let app = added.clone();
+        added.spawn(async move { look_again(&app).await });
+    });
     app.on_servers_removed(move |servers| {
         rooms(&removed).keep_own(&removed);
         for (room, lost) in rooms(&removed).lost(servers) {
@@ -138,6 +142,21 @@ async fn enter(caller: Caller, entry: Entry) -> Result<Vec<String>> {
     rooms.entered(app, &rid, members, &uid, session);
     tell(app, &rid, "onAdd", &json!({"user": name(&uid)}), &uid).await;
     Ok(users)
+}
+
+/// A connector that has only been silent comes with its users.
+async fn look_again(app: &App) {
+    for room in rooms(app).names() {
+        let members = async { present(app, &app.global_channels()?, &room).await };
+        match members.await {
+            Ok(members) => {
+                for uid in rooms(app).found(app, &room, members) {
+                    tell(app, &room, "onAdd", &json!({"user": name(&uid)}), &uid).await;
+                }
+            }
+            Err(error) => println!("{room}: who is there cannot be read: {error}"),
+        }
+    }
 }
 
 /// The session of somebody at a connector has closed.

@@ -79,6 +79,26 @@ impl Rooms {
         app.set_status(&known.to_string());
     }
 
+    /// The rooms that were heard of.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.known().rooms.keys().cloned().collect()
+    }
+
+    /// These are members of a room; those that were not known.
+    pub(crate) fn found(&self, app: &App, room: &str, members: BTreeMap<String, String>) -> Vec<String> {
+        let mut known = self.known();
+        let Some(seats) = known.rooms.get_mut(room) else { return Vec::new() };
+        let mut found = Vec::new();
+        for (uid, sid) in members {
+            seats.entry(uid).or_insert_with_key(|uid| {
+                found.push(uid.clone());
+                Seat { sid, session: None }
+            });
+        }
+        app.set_status(&known.to_string());
+        found
+    }
+
     /// A session has closed. False if its user is here with another one by now.
     pub(crate) fn left(&self, app: &App, room: &str, uid: &str, sid: &str, session: u64) -> bool {
         let mut known = self.known();

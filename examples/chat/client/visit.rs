@@ -26,6 +26,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 /// What a connector says before it stops.
 const STOPS: &str = "the server stops";
 
+/// How often a name is asked for that a connection of our own may still hold.
+const TRIES: u32 = 5;
+
 /// When nobody types any more, what waits may take so long to be said.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
@@ -149,8 +152,8 @@ impl Visit {
         if self.link.is_none() && now >= self.connect_at {
             match self.connect() {
                 Ok(()) => {}
-                // Right after a crash the name may still be held by the connection that was lost.
-                Err(Refused::Name(reason)) if !self.was_inside => {
+                // The name may still be held by a connection of our own that has failed.
+                Err(Refused::Name(reason)) if !self.was_inside && !(1..=TRIES).contains(&self.failures) => {
                     self.screen.trouble(&reason);
                     return Some(ExitCode::FAILURE);
                 }
@@ -291,6 +294,8 @@ impl Visit {
                 if !message.1.is_empty() && self.seen.contains(&message) {
                     return;
                 }
+                // Whoever speaks is here, whatever was heard before.
+                self.people.insert(message.0.clone());
                 self.seen.truncate(OUTBOX);
                 self.seen.push_front(message);
                 let aside = if text("target") == "*" { "" } else { " (to you only)" };
