@@ -54,6 +54,13 @@ pub use tangelo_core::config::{
 };
 pub use tangelo_core::{Error, ErrorKind, Result, wire::ServerInfo};
 
+/// For `cargo xtask fuzz`: plays `bytes` as the peer of a link.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_link(bytes: &[u8]) {
+    link::fuzzing::run(bytes);
+}
+
 /// The program in README.md compiles.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

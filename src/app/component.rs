@@ -40,7 +40,7 @@ pub trait Component: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Takes it down. All components together have 5 s.
+    /// Takes it down. All components together have 5 s, less what clients took to go before.
     ///
     /// # Errors
     /// They are reported in the log, and stopping goes on.

@@ -14,7 +14,7 @@ use futures_lite::FutureExt;
 use tangelo_core::{Error, ErrorKind, Instant, Result};
 use tracing::{error, info, warn};
 
-/// How long all components together may take to stop.
+/// How long clients, to go, and all components, to stop, may take together.
 const COMPONENTS_STOP: Duration = Duration::from_secs(5);
 
 /// Brings the server up: hooks, components, their `after_start`; then clients may come.
@@ -66,10 +66,10 @@ pub(crate) async fn stop(app: &App, hooks_timeout: Option<Duration>) {
         let name = format!("before-stop hook {} of {}", index + 1, hooks.len());
         report(&name, timeout(app.runtime(), left, guarded(hook.run(app.clone()))).await);
     }
+    let until = Instant::now() + COMPONENTS_STOP;
     connector::stop(app).await;
     let started = *shared.started.lock();
     let components = shared.components.lock().clone();
-    let until = Instant::now() + COMPONENTS_STOP;
     for component in components[..started].iter().rev() {
         let left = until.saturating_since(Instant::now());
         let name = format!("stopping component {}", component.name());

@@ -84,8 +84,10 @@ pub(crate) fn load_global_channel(dir: &Path, env: &str) -> Result<Option<Global
 /// # Errors
 /// For the first thing that is wrong in it, with its place.
 pub(crate) fn load_connector(dir: &Path, env: &str, code: ConnectorConfig) -> Result<ConnectorConfig> {
-    let read = load_optional(dir, env, &CONNECTOR, |file| code.clone().read(env, file))?;
-    Ok(read.unwrap_or(code))
+    match files::look_for(dir, env, &CONNECTOR)? {
+        Some(found) => Ok(code.read(env, found.file())?),
+        None => Ok(code),
+    }
 }
 
 /// Reads the routes of `config/dictionary.json`, if there is one that knows this environment.

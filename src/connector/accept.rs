@@ -69,7 +69,7 @@ pub(super) fn take(hub: &Arc<Hub>, stream: Box<dyn Stream>, address: SocketAddr)
         Some(tls) => Tls::accept(tls, stream),
         None => stream,
     };
-    let client = Client::new(hub, hub.next_id(), address, stream);
+    let client = Client::connected(hub, hub.next_id(), address, stream);
     clients.opened(&client);
     let longest = {
         let mut fresh = hub.fresh.lock();
@@ -80,6 +80,10 @@ pub(super) fn take(hub: &Arc<Hub>, stream: Box<dyn Stream>, address: SocketAddr)
     if let Some((_, longest)) = longest {
         longest.close(Why::Crowded);
     }
+    let stopped = client.clone();
     hub.app.runtime().spawn(Box::pin(ClientTask::new(client, Instant::now())));
     sweep::begin(hub);
+    if hub.stopping.load(Ordering::Acquire) {
+        stopped.close(Why::STOPPING);
+    }
 }

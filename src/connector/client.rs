@@ -14,6 +14,7 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use serde_json::{Map, Value};
+use std::sync::MutexGuard;
 use tangelo_core::channel::{PushError, check_name};
 use tangelo_core::client::PackageType;
 use tangelo_core::client::connection::kick_body;
@@ -52,8 +53,10 @@ struct Inner {
 struct Session {
     uid: Option<Arc<str>>,
     settings: Map<String, Value>,
-    /// The settings as JSON, as they go along with every message; empty without any.
+    /// The same as JSON; empty if nothing has been set.
     encoded: Arc<[u8]>,
+    /// What it was told at its end.
+    farewell: Option<Box<str>>,
 }
 
 /// On the way to be a client.
@@ -83,7 +86,7 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    pub(super) fn new(hub: &Arc<Hub>, id: u64, address: SocketAddr, stream: Box<dyn Stream>) -> Self {
+    pub(super) fn connected(hub: &Arc<Hub>, id: u64, address: SocketAddr, stream: Box<dyn Stream>) -> Self {
         Self(Arc::new(Inner {
             id,
             address,
@@ -166,17 +169,17 @@ impl Client {
         self.0.session.lock().settings.clone()
     }
 
-    /// The same as JSON, made when they change; empty without any.
-    pub(crate) fn settings_json(&self) -> Arc<[u8]> {
-        Arc::clone(&self.0.session.lock().encoded)
-    }
-
     /// Sets some of it anew.
     pub(crate) fn set_settings(&self, changed: Map<String, Value>) {
         let mut session = self.0.session.lock();
         session.settings.extend(changed);
-        // What was parsed from JSON can be written as such.
+        // Maps of JSON values can always be written.
         session.encoded = serde_json::to_vec(&session.settings).unwrap_or_default().into();
+    }
+
+    /// What has been set for this session, as JSON; empty if nothing has.
+    pub(crate) fn settings_json(&self) -> Arc<[u8]> {
+        Arc::clone(&self.0.session.lock().encoded)
     }
 
     /// Sends it a message.
@@ -246,11 +249,8 @@ impl Client {
         &self.0.hub
     }
 
-    pub(super) fn outbox(&self) -> std::sync::MutexGuard<'_, Outbox> {
-        self.0.outbox.lock()
-    }
-
-    pub(super) fn pipe(&self) -> std::sync::MutexGuard<'_, Pipe> {
+    /// Its connection. The lock is held across system calls, but no others are taken in there but the outbox's.
+    pub(super) fn pipe(&self) -> MutexGuard<'_, Pipe> {
         self.0.pipe.lock()
     }
 
@@ -317,9 +317,7 @@ impl Client {
                     outbox.listed = false;
                     let task = if core::mem::take(&mut outbox.paused) { outbox.task.clone() } else { None };
                     drop(outbox);
-                    if !own {
-                        task.inspect(Waker::wake_by_ref);
-                    }
+                    task.inspect(Waker::wake_by_ref);
                     return Flushed::Drained;
                 }
                 outbox.listed = true;
@@ -349,7 +347,14 @@ impl Client {
         Flushed::More
     }
 
+    /// What the application is told of why it has closed: what it was kicked for, or the reason's name.
+    pub(super) fn farewell(&self, why: Why) -> Box<str> {
+        let told = self.0.session.lock().farewell.take();
+        told.filter(|_| why == Why::KICKED).unwrap_or_else(|| why.name().into())
+    }
+
     fn kick_for(&self, why: Why, reason: &str) {
+        self.0.session.lock().farewell.get_or_insert_with(|| reason.into());
         match Frame::package(PackageType::Kick, &kick_body(reason)) {
             Ok(frame) => self.close_with(why, Some(frame)),
             Err(_) => self.close(why),
@@ -469,6 +474,11 @@ impl Client {
         outbox.paused = !outbox.is_relaxed(self.0.hub.room);
         outbox.paused
     }
+
+    /// Whether it has taken something of what waits since this was asked last.
+    pub(super) fn progresses(&self) -> bool {
+        core::mem::take(&mut self.0.outbox.lock().progress)
+    }
 }
 
 /// Milliseconds after boot, rounded up.
@@ -483,4 +493,14 @@ pub(super) fn refusal(put: Put) -> PushError {
         _ => "its session has closed",
     };
     PushError::new(ErrorKind::Unavailable, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_client_takes_little_memory() {
+        assert!(size_of::<Inner>() <= 512, "{}", size_of::<Inner>());
+    }
 }

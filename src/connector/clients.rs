@@ -71,6 +71,7 @@ impl Clients {
     }
 
     /// All clients.
+    #[cfg(test)]
     pub(crate) fn all(&self) -> Vec<Client> {
         let mut all = Vec::with_capacity(self.len());
         self.by_id.iter().for_each(|shard| {

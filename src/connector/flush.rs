@@ -35,7 +35,9 @@ impl Flusher {
             list.clients.extend(clients);
             list.task.take()
         };
-        task.map_or((), Waker::wake);
+        if let Some(task) = task {
+            task.wake();
+        }
     }
 
     /// Ends its task once the list is empty.
@@ -45,7 +47,9 @@ impl Flusher {
             list.ended = true;
             list.task.take()
         };
-        task.map_or((), Waker::wake);
+        if let Some(task) = task {
+            task.wake();
+        }
     }
 
     /// Writes to the clients on the list.

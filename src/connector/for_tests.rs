@@ -28,7 +28,7 @@ pub(crate) fn client(app: &App, id: u64) -> (Client, FarEnd) {
         made
     });
     let far = FarEnd::default();
-    let client = Client::new(hub, id, ([127, 0, 0, 1], 9).into(), Box::new(far.clone()));
+    let client = Client::connected(hub, id, ([127, 0, 0, 1], 9).into(), Box::new(far.clone()));
     hub.clients().opened(&client);
     assert!(client.begin_work());
     (client, far)

@@ -1,6 +1,8 @@
 //! What a WebSocket begins with, and browsers that come without one.
 
 use super::why::Why;
+use tungstenite::Error;
+use tungstenite::error::ProtocolError;
 use tungstenite::handshake::machine::TryParse as _;
 use tungstenite::handshake::server::{Request, create_response, write_response};
 
@@ -27,6 +29,10 @@ pub(super) fn take(bytes: &[u8], seen: usize, page: Option<&str>) -> Option<(usi
         Ok(Some((length, _))) if length > MAX_REQUEST => Some((length, too_large())),
         Ok(Some((length, request))) => Some((length, answer(&request, page))),
         Ok(None) => None,
+        // It reads nothing but GET, and no HTTP/1.0.
+        Err(Error::Protocol(ProtocolError::WrongHttpMethod | ProtocolError::WrongHttpVersion)) => {
+            Some((bytes.len(), no_upgrade()))
+        }
         Err(_) => Some((bytes.len(), refuse("400 Bad Request", Why::Http))),
     }
 }
@@ -38,24 +44,23 @@ fn answer(request: &Request, page: Option<&str>) -> Answer {
     {
         return Answer::Upgrade(upgrade);
     }
-    let is = |method: &str| request.method().as_str() == method;
     match page {
-        Some(page) if request.uri().path() == "/" && (is("GET") || is("HEAD")) => {
+        Some(page) if request.uri().path() == "/" => {
             let mut response =
                 head("200 OK", "text/html; charset=utf-8", "Cache-Control: no-cache\r\n", page);
-            if is("GET") {
-                response.push_str(page);
-            }
+            response.push_str(page);
             Answer::Close(response.into_bytes(), Why::Page)
         }
-        _ => {
-            let text = "This port is for WebSocket.\n";
-            let more = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-            let mut response = head("426 Upgrade Required", "text/plain", more, text);
-            response.push_str(text);
-            Answer::Close(response.into_bytes(), Why::NoUpgrade)
-        }
+        _ => no_upgrade(),
     }
+}
+
+fn no_upgrade() -> Answer {
+    let text = "This port is for WebSocket.\n";
+    let more = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+    let mut response = head("426 Upgrade Required", "text/plain", more, text);
+    response.push_str(text);
+    Answer::Close(response.into_bytes(), Why::NoUpgrade)
 }
 
 fn too_large() -> Answer {
@@ -108,7 +113,6 @@ mod tests {
         assert_eq!(why, Why::Page);
         assert!(response.starts_with("HTTP/1.1 200 OK\r\n") && response.contains("Content-Length: 5\r\n"));
         assert!(response.ends_with("\r\n\r\n<p>ü"));
-        assert!(closed("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", Some("<p>ü")).0.ends_with("\r\n\r\n"));
         for request in ["GET / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\n\r\n"] {
             let (response, why) = closed(request, None);
             assert_eq!(why, Why::NoUpgrade);

@@ -17,6 +17,8 @@
 mod accept;
 mod client;
 mod clients;
+#[cfg(test)]
+mod doubles;
 mod flush;
 #[cfg(test)]
 pub(crate) mod for_tests;

@@ -31,6 +31,8 @@ pub(super) struct Outbox {
     pub(super) turning: bool,
     /// The client is not read from since too much waits for it.
     pub(super) paused: bool,
+    /// The connection has taken something.
+    pub(super) progress: bool,
     closing: Option<Why>,
     /// The client's own task.
     pub(super) task: Option<Waker>,
@@ -118,6 +120,7 @@ impl Outbox {
     pub(super) fn settle(&mut self, bytes: usize, frames: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
         self.frames = self.frames.saturating_sub(frames);
+        self.progress |= frames > 0;
     }
 
     /// Forgets all that waits.

@@ -56,7 +56,7 @@ pub(crate) fn prepare(app: &App) -> Result<()> {
     Ok(())
 }
 
-/// What a server's clients share, as it is configured.
+/// What all clients of this server share, as it is configured.
 ///
 /// # Errors
 /// As for [`prepare`].

@@ -1,6 +1,7 @@
 //! Pushes to users: the sink of a frontend whose clients are here.
 
 use super::client::{Client, refusal};
+use super::clients::SHARDS;
 use super::hub::Hub;
 use super::outbox::Put;
 use alloc::sync::Arc;
@@ -74,26 +75,28 @@ impl PushSink for ClientSink {
     ) -> Result<u64, PushError> {
         let hub = &self.0;
         let frame = hub.wire.push(message.route, message.body)?;
-        let (mut due, mut slow, mut reached) = (Vec::new(), Vec::new(), 0);
-        for client in hub.clients().all() {
-            match client.put(frame.clone()) {
-                // It has gone since.
-                Put::Closed => continue,
-                Put::Full => {
-                    slow.push(client);
-                    continue;
+        let (mut due, mut missed, mut delivered) = (Vec::new(), Vec::new(), 0);
+        for part in 0..SHARDS {
+            hub.clients().in_part(part, |client| {
+                // Whoever is on the way to be a client is none yet.
+                if client.is_working() {
+                    match client.put(frame.clone()) {
+                        Put::Flush => due.push(client.clone()),
+                        Put::Waits => {}
+                        put => return missed.push((client.clone(), put)),
+                    }
+                    delivered += 1;
                 }
-                Put::Flush => due.push(client),
-                Put::Waits => {}
+            });
+            hub.flush_all_later(core::mem::take(&mut due));
+        }
+        for (client, put) in missed {
+            failed(client.uid().as_deref().unwrap_or_default(), refusal(put));
+            if put == Put::Full {
+                client.overflowed();
             }
-            reached += 1;
         }
-        hub.flush_all_later(due);
-        for client in slow {
-            failed(client.uid().as_deref().unwrap_or_default(), refusal(Put::Full));
-            client.overflowed();
-        }
-        Ok(reached)
+        Ok(delivered)
     }
 
     fn has_session(&self, uid: &str) -> bool {

@@ -28,11 +28,11 @@ pub struct ConnectorStats {
     pub writes: u64,
     /// Messages that a client's full queue did not take.
     pub overflowed: u64,
-    /// Connections that have closed, by why. Among the names: `left` and `broken` (by the client),
-    /// `kicked`, `replaced`, `shutdown`, `slow`, `silent` (no heartbeats), `late` (no handshake), `crowded`
-    /// (too many handshakes), `garbage`, `tls`, `http`, `page`, `no-upgrade`, `websocket`,
-    /// `websocket-too-long`, `text`, `partial`, and those of
-    /// [`DecodeError::name`](tangelo_core::client::DecodeError::name).
+    /// Connections that have closed, by why: `by-client`, `lost`, `kicked`, `replaced`, `stopping`, `slow`,
+    /// `heartbeat-timeout`, `handshake-timeout`, `refused`, `flood`, `unexpected`, `crowded` (too many
+    /// handshakes), `garbage`, `tls`, `http`, `page`, `no-upgrade`, `websocket`, `websocket-too-long`, `text`,
+    /// `partial` (of a package), and the names of
+    /// [`DecodeError`](tangelo_core::client::DecodeError::name).
     pub closed: BTreeMap<&'static str, u64>,
 }
 

@@ -28,7 +28,7 @@ async fn sweep(hub: &Hub) {
         hub.app.sleep(EVERY).await;
         wake_due(hub).await;
         let last = hub.clients().open() == 0;
-        if turn % SHOWN_EVERY == 0 || last {
+        if turn.is_multiple_of(SHOWN_EVERY) || last {
             show(hub, &mut shown);
         }
         if last {

@@ -12,6 +12,7 @@ use core::panic::AssertUnwindSafe;
 use core::pin::Pin;
 use core::sync::atomic::Ordering;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use futures_lite::FutureExt as _;
 use std::io;
 use std::panic::catch_unwind;
@@ -72,11 +73,12 @@ impl ClientTask {
     /// Reads, and looks at the time. `true`: there is more to read.
     fn work(&mut self, cx: &mut Context<'_>) -> Result<bool, Why> {
         let mut again = true;
-        let mut busy = false;
+        let mut excused = false;
         for _ in 0..READS {
-            busy = self.client.is_busy();
-            if busy || self.client.is_behind() {
+            let (busy, behind) = (self.client.is_busy(), self.client.is_behind());
+            if busy || behind {
                 again = false;
+                excused = busy || self.client.progresses();
                 break;
             }
             if self.input.is_paused() {
@@ -89,12 +91,12 @@ impl ClientTask {
                 break;
             }
         }
-        // Who is not read from because of us cannot show that it is alive.
         let now = Instant::now();
-        if !again
-            && !busy
-            && let Some(reason) = self.machine.poll(now)
-        {
+        if excused {
+            // Who is not read from cannot show that it lives. (That it takes what it is sent does.)
+            self.machine.slept(now, Duration::MAX);
+        }
+        if !again && let Some(reason) = self.machine.poll(now) {
             return Err(Why::Is(reason));
         }
         self.client.set_deadline(self.machine.next_deadline());
@@ -184,7 +186,7 @@ impl ClientTask {
     fn tell(&mut self, why: Why) {
         if core::mem::take(&mut self.known) {
             let client = &self.client;
-            let told = || dispatch::closed(&client.hub().app, client, why.name());
+            let told = || dispatch::closed(&client.hub().app, client, &client.farewell(why));
             if catch_unwind(AssertUnwindSafe(told)).is_err() {
                 error!("what the application does about a closed session panicked");
             }

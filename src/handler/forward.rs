@@ -28,7 +28,11 @@ pub(super) async fn forward(
     let session = Session::here(app, client);
     let server = match choose(app, &up, server_type, &session) {
         Ok(server) => server,
-        Err(error) => return Err(HandlerError::new(503, error.message())),
+        Err(error) => {
+            // Ids are no business of clients.
+            debug!(%route, %error, "nobody answers a message");
+            return Err(HandlerError::new(503, format!("no server of the type {server_type:.100} is up")));
+        }
     };
     let (uid, settings) = (session.user(), client.settings_json());
     let message = Forwarded {

@@ -1,5 +1,6 @@
 //! What a client asks.
 
+use super::HandlerError;
 use crate::app::App;
 use alloc::sync::Arc;
 use core::fmt;
@@ -37,9 +38,9 @@ impl Request {
     /// The body, parsed.
     ///
     /// # Errors
-    /// If it is not JSON of this type; `?` makes that a [`HandlerError`](crate::HandlerError) with code 400.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(self.body())
+    /// If it is not JSON of this type: what the client is to be told, with code 400.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, HandlerError> {
+        Ok(serde_json::from_slice(self.body())?)
     }
 
     /// Whether it is a notify, whose sender gets no response.

@@ -26,10 +26,10 @@ use tangelo_core::{Error, ErrorKind, Result};
 
 const NOISE: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
 const MAGIC: [u8; 4] = *b"TNGL";
-const PREAMBLE: [u8; 5] = [MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3], VERSION];
+pub(super) const PREAMBLE: [u8; 5] = [MAGIC[0], MAGIC[1], MAGIC[2], MAGIC[3], VERSION];
 
 /// Noise message 1 without payload: an ephemeral key and a tag.
-const MESSAGE_1: usize = 32 + TAG;
+pub(super) const MESSAGE_1: usize = 32 + TAG;
 /// What Noise message 2 adds to its payload.
 const MESSAGE_2_OVERHEAD: usize = 32 + TAG;
 const TAG: usize = 16;
@@ -135,7 +135,7 @@ pub(super) async fn accept(stream: &mut dyn Stream, config: &LinkConfig, peer: &
     Ok(Session { noise, peer: theirs })
 }
 
-fn begin(
+pub(super) fn begin(
     config: &LinkConfig,
     build: impl FnOnce(Builder<'_>) -> Result<HandshakeState, snow::Error>,
 ) -> Result<HandshakeState> {

@@ -14,6 +14,8 @@
 mod closed;
 mod config;
 mod frame;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod handles;
 mod handshake;
 mod open;

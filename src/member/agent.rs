@@ -51,6 +51,12 @@ impl Agent {
         self.wake();
     }
 
+    /// What has been said and not been passed on.
+    #[cfg(test)]
+    pub(crate) fn said(&self) -> Option<String> {
+        self.status.lock().take()
+    }
+
     /// The server is to stop.
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);

@@ -108,7 +108,8 @@ impl Session {
         self.0.state.lock().uid.clone()
     }
 
-    /// Why it has closed: in [`on_session_closed`](App::on_session_closed).
+    /// Why it has closed: what the client was kicked for, or a word as in the connector's counts, such as
+    /// `by-client` or `heartbeat-timeout`. Known in [`on_session_closed`](App::on_session_closed).
     #[must_use]
     pub fn close_reason(&self) -> Option<String> {
         self.0.state.lock().closed.clone()

@@ -4,6 +4,7 @@ extern crate alloc;
 
 mod bench;
 mod chaos;
+mod fuzz;
 mod install;
 mod machine;
 mod matrix;
@@ -36,6 +37,7 @@ enum Task {
     Bench(bench::Bench),
     Chaos(chaos::Args),
     Sim(sim::Args),
+    Fuzz(fuzz::Args),
     NoStd(no_std::Args),
     Sizes(sizes::Args),
     /// The servers that tests, chaos runs and benchmarks start
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Task::Bench(bench) => bench::run(&bench).map(|()| true),
         Task::Chaos(args) => chaos::run(&args),
         Task::Sim(args) => sim::run(&args),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::NoStd(args) => no_std::run(&args).map(|()| true),
         Task::Sizes(args) => sizes::run(&args).map(|()| true),
         Task::Services(task) => services::run(&task).map(|()| true),

@@ -6,10 +6,11 @@ mod tests;
 
 pub use hook::HandshakeHook;
 
-use super::cluster::{ConfigFile, env_node};
+use super::cluster::{ConfigFile, Layout};
 use super::error::ConfigError;
 use super::names::{check_host, quoted};
 use super::node::Node;
+use super::source::Source;
 use super::value::{self, DAY, Unit, unexpected};
 use alloc::format;
 use alloc::string::String;
@@ -153,12 +154,15 @@ impl ConnectorConfig {
         self
     }
 
-    /// Reads the object of `env` in the file; what it does not say stays as it is.
+    /// Reads the object of `env` in the file; what it does not say stays as it is. So does everything if the
+    /// file is for other environments only.
     ///
     /// # Errors
     /// The first thing that is wrong, with its place.
     pub fn read(mut self, env: &str, file: ConfigFile<'_>) -> Result<Self, ConfigError> {
-        let node = env_node(env, file)?;
+        let root = Node::root(Source::new(file.name, file.text))?;
+        let node = if file.layout == Layout::OneEnv { Some(root) } else { of_env(env, root)? };
+        let Some(node) = node else { return Ok(self) };
         let entries = node.object("the object of connectors, such as {\"heartbeat\": 30}")?;
         let place = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| entry.value);
         for entry in &entries {
@@ -256,6 +260,18 @@ impl ConnectorConfig {
         }
         Ok(())
     }
+}
+
+/// The object of `env`; `None` if there are such of others only. Without that level it is for all.
+fn of_env<'a>(env: &str, root: Node<'a>) -> Result<Option<Node<'a>>, ConfigError> {
+    let entries = root.object("an object with a key for each environment")?;
+    if let Some(entry) = entries.iter().find(|entry| entry.key == env) {
+        return Ok(Some(entry.value));
+    }
+    // `tls` has an object as well.
+    let is_key = |key: &str| KEYS.split(',').any(|known| known.trim() == key);
+    let is_flat = entries.iter().any(|entry| is_key(&entry.key) || !entry.value.is_object());
+    Ok((is_flat || entries.is_empty()).then_some(root))
 }
 
 fn tls(node: Node<'_>) -> Result<TlsFiles, ConfigError> {

@@ -15,7 +15,7 @@ use crate::connector::Client;
 use crate::connector::for_tests::{self, FarEnd};
 use crate::link::{LinkConfig, Secret};
 use crate::peer::{Peers, serve_peers};
-use crate::{handler, session};
+use crate::{channel, handler, session};
 use alloc::sync::Arc;
 use core::time::Duration;
 use futures_lite::FutureExt as _;
@@ -70,6 +70,7 @@ impl Fleet {
         assert!(app.shared().mistakes.lock().is_empty());
         handler::start(&app);
         session::start(&app);
+        channel::start(&app).await.unwrap();
         let hello = Hello { role: Role::Server, id: id.into(), pid: std::process::id() };
         let config = LinkConfig::new(Secret::from_text("correct horse battery staple").unwrap(), hello);
         let server = serve_peers(&self.runtime, listener, config.clone(), &app.shared().remotes);

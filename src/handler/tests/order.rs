@@ -11,7 +11,7 @@ fn noting(noted: &Arc<Mutex<Vec<u64>>>) -> impl Fn(&App) + use<> {
     move |app| {
         let noted = Arc::clone(&noted);
         app.handler("chat.chatHandler.note", move |request: Request, _| {
-            let n: Result<u64, HandlerError> = request.json().map_err(HandlerError::from);
+            let n: Result<u64, HandlerError> = request.json();
             n.iter().for_each(|n| noted.lock().push(*n));
             async move {
                 let n = n?;
@@ -30,7 +30,8 @@ async fn send_all(client: &Tester, count: u64, size: usize) {
     for n in 0..count {
         let mut body = n.to_string();
         body.extend(core::iter::repeat_n(' ', size));
-        let incoming = Incoming { id: Some(n), route: "chat.chatHandler.note".into(), body: body.into() };
+        // Pomelo has no request 0.
+        let incoming = Incoming { id: Some(n + 1), route: "chat.chatHandler.note".into(), body: body.into() };
         let mut handling = handle(&client.app, client.client.clone(), incoming);
         let done = done.clone();
         if poll_once(&mut handling).await.is_some() {

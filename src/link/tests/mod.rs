@@ -1,6 +1,7 @@
 //! Links over real sockets, on whichever runtime the build has.
 
 mod closing;
+mod corpus;
 mod credit;
 mod exchange;
 mod hostile;

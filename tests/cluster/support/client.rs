@@ -122,7 +122,8 @@ impl Client {
 
     fn understand(&mut self, kind: u8, body: &[u8]) {
         match kind {
-            HEARTBEAT => self.send(HEARTBEAT, b""),
+            // No test takes so long that one would have to be answered.
+            HEARTBEAT => {}
             KICK => self.kicked = Some(serde_json::from_slice(body).expect("JSON")),
             DATA => self.message(body),
             other => panic!("a package of type {other}"),

@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+mod client;
 mod cluster;
 mod life;
 mod platform;
@@ -20,7 +21,8 @@ use alloc::format;
 extern "C" fn main() -> i32 {
     let life = life::lived();
     let push = push::pushed();
+    let client = client::served();
     let memory = platform::used_kib();
-    let said = platform::say(&format!("without std: {life}; {push}; {memory} KiB of memory"));
+    let said = platform::say(&format!("without std: {life}; {push}; {client}; {memory} KiB of memory"));
     i32::from(!said)
 }

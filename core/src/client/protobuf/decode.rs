@@ -58,9 +58,8 @@ fn value(bytes: &mut &[u8], all: &Definitions, kind: Type, depth: usize) -> Resu
     Ok(match kind {
         Type::Unsigned => varint::take(bytes)?.into(),
         Type::Signed => unzigzag(varint::take(bytes)?).into(),
-        // What is no number becomes null, as it does in JavaScript's JSON.
-        Type::Float => f64::from(f32::from_le_bytes(array(bytes)?)).into(),
-        Type::Double => f64::from_le_bytes(array(bytes)?).into(),
+        Type::Float => number(f32::from_le_bytes(array(bytes)?).into()),
+        Type::Double => number(f64::from_le_bytes(array(bytes)?)),
         Type::Text => {
             let length = length(bytes)?;
             text::to_utf8(take(bytes, length)?).into()
@@ -70,6 +69,14 @@ fn value(bytes: &mut &[u8], all: &Definitions, kind: Type, depth: usize) -> Resu
             message(&mut take(bytes, length)?, all, all.get(index), depth + 1)?.into()
         }
     })
+}
+
+/// As JavaScript writes it in JSON: without a point if it is whole, and `null` if it is none.
+fn number(number: f64) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation)]
+    let whole = number as i64;
+    if number.abs() < EXACT && whole as f64 == number { whole.into() } else { number.into() }
 }
 
 fn length(bytes: &mut &[u8]) -> Result<usize, DecodeError> {

@@ -56,6 +56,19 @@ fn the_file_goes_before_the_code_key_by_key() {
 }
 
 #[test]
+fn a_file_is_for_all_environments_or_for_those_that_it_names() {
+    let read = |text| {
+        let file = ConfigFile { name: "config/connector.json", text, layout: Layout::ByEnv };
+        ConnectorConfig::default().read("development", file)
+    };
+    assert_eq!(read("{\"production\": {\"queue\": 1}}"), Ok(ConnectorConfig::default()));
+    assert_eq!(read("{\"queue\": 4096}").unwrap().queue, 4096);
+    assert!(read("{\"tls\": {\"cert\": \"a\", \"key\": \"b\"}}").unwrap().tls.is_some());
+    assert!(read("{\"heart\": 1}").is_err());
+    assert_eq!(read("{}"), Ok(ConnectorConfig::default()));
+}
+
+#[test]
 fn mistakes_are_told_with_their_place() {
     for (text, error) in [
         ("{\n \"heart\": 3}", "2:2: \"heart\" is no key of connector.json; those are heartbeat, timeout"),
