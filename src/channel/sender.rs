@@ -92,10 +92,14 @@ impl Sender {
         let (tell, told) = async_channel::bounded(frontends.len() * 2 + 1);
         for sid in frontends {
             let (asked, tell) = (ask(sid.clone(), limit), tell.clone());
-            self.runtime.spawn(Box::pin(async move {
+            let mut asking: BoxFuture<'static, ()> = Box::pin(async move {
                 let result = asked.await.map_err(PushError::from);
                 let _ = tell.try_send(PushInput::Answered { sid, result });
-            }));
+            });
+            // Begun here, so that pushes go out in their order: tasks run in any.
+            if future::poll_once(&mut asking).await.is_none() {
+                self.runtime.spawn(asking);
+            }
         }
         while let Some(deadline) = plan.next_deadline() {
             let input = future::or(async { told.recv().await.unwrap_or(PushInput::Tick) }, async {

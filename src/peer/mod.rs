@@ -5,6 +5,7 @@ mod remotes;
 mod turns;
 
 pub(crate) use remotes::{Remotes, serve_peers};
+pub(crate) use turns::Turns;
 
 use crate::link::{Frame, LinkConfig, connect};
 use crate::sync::Mutex;
@@ -17,7 +18,6 @@ use tangelo_core::config::Incarnation;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::ServerInfo;
 use tangelo_core::{Error, ErrorKind, Instant, Result};
-use turns::Turns;
 
 /// The links that this server has opened to others, one to each life of a server.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use core::task::{Context, Poll, Waker};
 /// A queue in front of something that is used by one at a time. Other than a fair mutex it is never
 /// jumped: that would change the order of messages.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<Queue>);
+pub(crate) struct Turns(Mutex<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -19,7 +19,7 @@ struct Queue {
 
 impl Turns {
     /// Does what needs no waiting, unless others wait: the lock is held meanwhile.
-    pub(super) fn at_once<T>(&self, work: impl FnOnce() -> Option<T>) -> Option<T> {
+    pub(crate) fn at_once<T>(&self, work: impl FnOnce() -> Option<T>) -> Option<T> {
         let queue = self.0.lock();
         if queue.busy || !queue.waiting.is_empty() { None } else { work() }
     }
@@ -28,7 +28,7 @@ impl Turns {
     ///
     /// # Cancel safety
     /// Cancel safe: the place in the queue is given up.
-    pub(super) const fn enter(&self) -> Enter<'_> {
+    pub(crate) const fn enter(&self) -> Enter<'_> {
         Enter { turns: self, place: None }
     }
 
@@ -41,7 +41,7 @@ impl Turns {
 
 /// Somebody in the queue.
 #[derive(Debug)]
-pub(super) struct Enter<'a> {
+pub(crate) struct Enter<'a> {
     turns: &'a Turns,
     place: Option<u64>,
 }
@@ -90,7 +90,7 @@ impl Drop for Enter<'_> {
 
 /// Whoever holds it is served; dropping it lets the next one in.
 #[derive(Debug)]
-pub(super) struct Turn<'a>(&'a Turns);
+pub(crate) struct Turn<'a>(&'a Turns);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
