@@ -106,7 +106,7 @@ fn the_number_ofclients_is_what_the_server_says_of_itself() {
     let clients = [bench.client(false), bench.client(true)];
     let mut seen = None;
     eventually("their number", || {
-        seen = bench.app.shared().agent.said().or(seen.take());
+        seen = bench.app.shared().agent.said().or_else(|| seen.take());
         seen.as_deref() == Some("2 clients")
     });
     bench.app.set_status("all is well");
