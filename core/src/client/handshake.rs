@@ -197,6 +197,7 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
     use serde_json::json;
 
     fn told(accept: &Accept, request: &str) -> Value {
