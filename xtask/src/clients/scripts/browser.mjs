@@ -10,7 +10,7 @@ export class Browser {
     browser.process = new Process("chromium", [
       "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--log-level=3",
       "--remote-debugging-port=0", `--user-data-dir=${dir}`, "about:blank",
-    ]);
+    ], "ignore");
     const file = join(dir, "DevToolsActivePort");
     // Written in two steps.
     const [port, path] = await until("Chromium listens", () => {

@@ -59,9 +59,9 @@ export async function run(trials) {
 
 /** A process whose lines are kept. */
 export class Process {
-  constructor(program, args) {
+  constructor(program, args, stderr = "inherit") {
     this.lines = [];
-    this.child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+    this.child = spawn(program, args, { stdio: ["pipe", "pipe", stderr] });
     this.ended = new Promise(done => this.child.on("exit", code => done(code)));
     this.child.stdin.on("error", () => {});
     let rest = "";
