@@ -64,6 +64,7 @@ impl Suite<'_> {
             yield_now().await;
         }
         churn.end().await;
+        s.a.destroy(&room).await.unwrap();
         s.close().await;
     }
 
@@ -89,6 +90,7 @@ impl Suite<'_> {
             last.extend(page.into_iter().map(|member| member.uid));
         }
         drop(readers);
+        s.a.destroy(&room).await.unwrap();
         assert!(!last.is_empty(), "a channel of 10 000 members on one page");
         s.close().await;
     }
