@@ -35,6 +35,7 @@ impl Suite<'_> {
             expected.extend(users.into_iter().map(|uid| (front.sid.clone(), uid)));
         }
         assert_eq!(all(&s.b, &room).await, expected);
+        s.a.destroy(&room).await.unwrap();
         s.close().await;
     }
 
