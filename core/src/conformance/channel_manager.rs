@@ -59,7 +59,8 @@ pub async fn test_all(runtime: Arc<dyn Runtime>, connect: &Connect<'_>) {
 
 /// The suite, for one case at a time or with other settings. A case panics if the manager breaks its contract.
 ///
-/// The cases run one after the other on one store, inside the runtime.
+/// The cases run one after the other on one store, inside the runtime. Large channels are removed by the case that made
+/// them.
 #[allow(missing_debug_implementations, reason = "holds a closure")]
 pub struct Suite<'a> {
     runtime: Arc<dyn Runtime>,

@@ -2,6 +2,7 @@
 
 use custom_channel_manager::FileChannelManager;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,22 +22,30 @@ fn manager(runtime: &Arc<dyn Runtime>, dir: &Path, timeout: Duration) -> FileCha
     FileChannelManager::new(&ManagerContext::new(runtime.clone(), config, dir, "test")).unwrap()
 }
 
-/// The directory is moved away, and something else is in its place.
-struct Unmounted<'a>(&'a Path);
+/// `run` is a link to a directory, and at times to none: one step each way, so that nobody sees anything between.
+struct Disk<'a>(&'a Path);
 
-impl Outage for Unmounted<'_> {
+impl<'a> Disk<'a> {
+    fn mounted_at(dir: &'a Path) -> Self {
+        fs::create_dir(dir.join("disk")).unwrap();
+        Self(dir).points_to("disk")
+    }
+
+    fn points_to(self, target: &str) -> Self {
+        let (link, new) = (self.0.join("run"), self.0.join("run.new"));
+        symlink(target, &new).unwrap();
+        fs::rename(new, link).unwrap();
+        self
+    }
+}
+
+impl Outage for Disk<'_> {
     fn down(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            fs::rename(self.0.join("run"), self.0.join("away")).unwrap();
-            fs::write(self.0.join("run"), "no directory").unwrap();
-        })
+        Box::pin(async { _ = Disk(self.0).points_to("nowhere") })
     }
 
     fn up(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {
-            fs::remove_file(self.0.join("run")).unwrap();
-            fs::rename(self.0.join("away"), self.0.join("run")).unwrap();
-        })
+        Box::pin(async { _ = Disk(self.0).points_to("disk") })
     }
 }
 
@@ -47,9 +56,8 @@ fn conforms(runtime: Arc<dyn Runtime>) {
         Box::pin(async move { Arc::new(manager) as _ })
     };
     let (here, there) = (|| connect(dir.path()), || connect(next_door.path()));
-    let unmounted = Unmounted(dir.path());
-    let suite = Suite::new(runtime.clone(), &here).neighbour(&there).outage(&unmounted, TIMEOUT);
-    let suite = suite.patience(TIMEOUT * 10);
+    let disk = Disk::mounted_at(dir.path());
+    let suite = Suite::new(runtime.clone(), &here).neighbour(&there).outage(&disk, TIMEOUT);
     runtime.block_on(Box::pin(suite.test_all()));
 }
 
@@ -81,10 +89,51 @@ fn what_is_half_written_does_not_count_and_what_is_damaged_is_an_error() {
         manager.add("room", &frontend(), "ben").await.unwrap();
         assert_eq!(manager.members_by_server("room", "connector-1").await.unwrap(), ["anna", "ben"]);
 
-        fs::write(&file, &whole[..whole.len() / 2]).unwrap();
-        let error = manager.add("room", &frontend(), "cleo").await.unwrap_err();
-        assert!(error.to_string().contains("cannot use"), "{error}");
-        assert_eq!(fs::read(&file).unwrap(), whole[..whole.len() / 2], "it has been written over");
+        for damaged in [&whole[..whole.len() / 2], b""] {
+            fs::write(&file, damaged).unwrap();
+            for _ in 0..2 {
+                let error = manager.add("room", &frontend(), "cleo").await.unwrap_err();
+                assert!(error.to_string().contains("cannot use"), "{error}");
+            }
+            assert_eq!(fs::read(&file).unwrap(), damaged, "it has been written over");
+        }
+        fs::write(&file, &whole).unwrap();
+        assert_eq!(manager.members_by_server("room", "connector-1").await.unwrap(), ["anna"]);
+    }));
+}
+
+#[test]
+fn what_could_not_be_written_is_not_remembered() {
+    let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let manager = manager(&runtime, dir.path(), TIMEOUT);
+    runtime.block_on(Box::pin(async {
+        manager.add("room", &frontend(), "anna").await.unwrap();
+        let in_the_way = dir.path().join("run/channels.new");
+        fs::create_dir(&in_the_way).unwrap();
+        assert!(manager.add("room", &frontend(), "ben").await.unwrap_err().is_temporary());
+        fs::remove_dir(&in_the_way).unwrap();
+        assert_eq!(manager.members_by_server("room", "connector-1").await.unwrap(), ["anna"]);
+    }));
+}
+
+/// Nobody is told that there is nothing, and nothing new is begun in its place.
+#[test]
+fn a_file_that_has_gone_is_not_made_anew() {
+    let runtime: Arc<dyn Runtime> = Arc::new(TokioRuntime::new().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let manager = manager(&runtime, dir.path(), TIMEOUT);
+    runtime.block_on(Box::pin(async {
+        manager.add("room", &frontend(), "anna").await.unwrap();
+        for part in ["run", "run/channels.bin"] {
+            let (there, away) = (dir.path().join(part), dir.path().join("away"));
+            fs::rename(&there, &away).unwrap();
+            assert!(manager.members_by_server("room", "connector-1").await.unwrap_err().is_temporary());
+            assert!(manager.add("room", &frontend(), "ben").await.unwrap_err().is_temporary());
+            assert!(!there.exists(), "{part} has been made anew");
+            fs::rename(&away, &there).unwrap();
+            assert_eq!(manager.members_by_server("room", "connector-1").await.unwrap(), ["anna"]);
+        }
     }));
 }
 

@@ -59,6 +59,7 @@ impl Suite<'_> {
         }
         changing.end().await;
         assert_eq!(at(&s.b, &room, &front.sid).await.len(), USERS);
+        s.a.destroy(&room).await.unwrap();
         s.close().await;
     }
 

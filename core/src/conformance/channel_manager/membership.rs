@@ -158,6 +158,7 @@ impl Suite<'_> {
             s.b.leave(room, &front, "anna").await.unwrap();
         }
         assert_eq!(channels(&s.a, &front.sid).await, set(&rooms[10..]));
+        s.a.purge_server(&front).await.unwrap();
         s.close().await;
     }
 }

@@ -35,6 +35,7 @@ impl Suite<'_> {
             expected.extend(users.into_iter().map(|uid| (front.sid.clone(), uid)));
         }
         assert_eq!(all(&s.b, &room).await, expected);
+        s.a.destroy(&room).await.unwrap();
         s.close().await;
     }
 
@@ -64,6 +65,7 @@ impl Suite<'_> {
             yield_now().await;
         }
         churn.end().await;
+        s.a.destroy(&room).await.unwrap();
         s.close().await;
     }
 
@@ -89,6 +91,7 @@ impl Suite<'_> {
             last.extend(page.into_iter().map(|member| member.uid));
         }
         drop(readers);
+        s.a.destroy(&room).await.unwrap();
         assert!(!last.is_empty(), "a channel of 10 000 members on one page");
         s.close().await;
     }
