@@ -96,7 +96,7 @@ fn modules() -> Result<PathBuf> {
         let manifest = std::fs::read_to_string(dir.join("node_modules").join(name).join("package.json"));
         manifest.is_ok_and(|manifest| manifest.contains(&format!("\"version\": \"{version}\"")))
     };
-    if !PACKAGES.iter().all(|package| installed(package)) {
+    if !PACKAGES.iter().all(installed) {
         std::fs::create_dir_all(&dir)?;
         let mut npm = processes::command("npm");
         npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--prefix"])
