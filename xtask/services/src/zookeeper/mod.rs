@@ -1,6 +1,7 @@
 //! ZooKeeper of Debian's package, alone or as an ensemble, in processes of our own.
 
 mod ensemble;
+mod epoch;
 mod jute;
 mod node;
 mod options;

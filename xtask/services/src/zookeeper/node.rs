@@ -1,5 +1,6 @@
 //! One node: its ports and data, which outlive its process.
 
+use super::epoch;
 use super::words::{self, Status};
 use super::{JARS, Options, PACKAGES};
 use crate::ports::{self, Reserved};
@@ -56,6 +57,7 @@ impl Node {
         self.process = None;
         installed()?;
         let data = self.dir.join("data");
+        epoch::mend(&data)?;
         // ZooKeeper rewrites this file, and forgets then what it moved to another: so it is made anew.
         let file = self.dir.join("z.cfg");
         std::fs::write(&file, options.file(&data, self.client.port(), members)).context("z.cfg")?;
