@@ -40,11 +40,12 @@ pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
 /// Time on the CPU of all its threads that live, to the nanosecond; in seconds.
 pub(crate) fn precise_cpu_seconds(pid: u32) -> Option<f64> {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
-    let nanoseconds = threads.map(|thread| {
+    // One that ends meanwhile lives no longer.
+    let nanoseconds = threads.filter_map(|thread| {
         let schedstat = read_to_string(thread.path().join("schedstat")).ok()?;
         schedstat.split(' ').next()?.parse::<u64>().ok()
     });
-    let total: u64 = nanoseconds.sum::<Option<u64>>()?;
+    let total = nanoseconds.reduce(|all, one| all + one)?;
     Some(core::time::Duration::from_nanos(total).as_secs_f64())
 }
 
