@@ -13,6 +13,7 @@ mod no_std;
 mod processes;
 mod repo;
 mod run;
+mod runtime;
 mod section;
 mod services;
 mod sim;

@@ -1,33 +1,17 @@
 //! The programs that are measured, built in release mode.
 
+use crate::runtime::Runtime;
 use crate::{processes, repo, run};
 use anyhow::{Context as _, Result};
-use clap::ValueEnum;
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 
 const LIMIT: Duration = Duration::from_secs(1200);
 
-/// What Tangelo runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Runtime {
-    Tokio,
-    Smol,
-}
-
-impl Runtime {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Tokio => "tokio",
-            Self::Smol => "smol",
-        }
-    }
-
-    const fn features(self) -> &'static str {
-        match self {
-            Self::Tokio => "runtime-tokio,affinity,cli",
-            Self::Smol => "runtime-smol,affinity,cli",
-        }
+const fn features(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::Tokio => "runtime-tokio,affinity,cli",
+        Runtime::Smol => "runtime-smol,affinity,cli",
     }
 }
 
@@ -38,7 +22,7 @@ pub(crate) fn helpers() -> Result<()> {
 
 /// The app whose servers do nothing, for one machine, where cargo puts it.
 pub(crate) fn app(runtime: Runtime) -> Result<()> {
-    let features = ["--no-default-features", "--features", runtime.features()];
+    let features = ["--no-default-features", "--features", features(runtime)];
     build(&[&["-p", "tangelo", "--example", "bench_server"], &features[..]].concat())
 }
 
@@ -53,7 +37,7 @@ pub(crate) struct Programs {
 
 /// For masters on ZooKeeper; each runtime's in a place of its own. With `built` as they were built last.
 pub(crate) fn on_zookeeper(runtime: Runtime, built: bool) -> Result<Programs> {
-    let features = format!("{},coordinator-zookeeper,load-test", runtime.features());
+    let features = format!("{},coordinator-zookeeper,load-test", features(runtime));
     let programs = examples(runtime, &["bench_server", "bench_members"], &features, built)?;
     let [app, members] = <[PathBuf; 2]>::try_from(programs).map_err(|_| anyhow::anyhow!("two programs"))?;
     Ok(Programs { app, members })
@@ -69,7 +53,7 @@ pub(crate) fn load(built: bool) -> Result<PathBuf> {
 
 /// The app of the channels; each runtime's in a place of its own. With `built` as it was built last.
 pub(crate) fn channels(runtime: Runtime, built: bool) -> Result<PathBuf> {
-    let features = format!("{},channel-redis", runtime.features());
+    let features = format!("{},channel-redis", features(runtime));
     Ok(examples(runtime, &["bench_channels"], &features, built)?.remove(0))
 }
 
@@ -83,7 +67,7 @@ pub(crate) fn clients(built: bool) -> Result<PathBuf> {
 
 /// The app that clients connect to; each runtime's in a place of its own. With `built` as it was built last.
 pub(crate) fn clients_app(runtime: Runtime, built: bool) -> Result<PathBuf> {
-    let features = format!("{},channel-redis", runtime.features());
+    let features = format!("{},channel-redis", features(runtime));
     Ok(examples(runtime, &["bench_clients"], &features, built)?.remove(0))
 }
 

@@ -4,6 +4,7 @@ mod builds;
 mod channels;
 mod clients;
 pub(crate) mod cluster;
+mod common;
 mod cores;
 mod failover;
 mod lines;

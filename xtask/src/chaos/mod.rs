@@ -15,10 +15,10 @@ mod table;
 
 use crate::install::{self, Need};
 use crate::machine::Machine;
+use crate::runtime::Runtime;
 use crate::services::{NETWORK, ZOOKEEPER};
 use crate::{clock, processes, repo, run, section};
 use anyhow::{Context as _, Result, ensure};
-use clap::ValueEnum;
 use core::time::Duration;
 use fastrand::Rng;
 use fault::{Deck, Fault, Leadership};
@@ -60,21 +60,6 @@ pub(crate) struct Args {
     /// The runtime that the cluster is built with
     #[arg(long, value_enum, default_value = "tokio")]
     runtime: Runtime,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Runtime {
-    Tokio,
-    Smol,
-}
-
-impl Runtime {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Tokio => "tokio",
-            Self::Smol => "smol",
-        }
-    }
 }
 
 /// Runs it; false if it runs in a network of its own and failed there, which has been told.

@@ -4,9 +4,9 @@
 mod cluster;
 
 use crate::install::{self, Need, Probe, Source};
+use crate::runtime::Runtime;
 use crate::{clock, processes, repo, run};
 use anyhow::{Context as _, Result, ensure};
-use clap::ValueEnum;
 use cluster::Cluster;
 use core::time::Duration;
 use std::path::{Path, PathBuf};
@@ -35,12 +35,6 @@ pub(crate) struct Args {
     /// Keep the servers' logs when all is well, too
     #[arg(long)]
     keep: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Runtime {
-    Tokio,
-    Smol,
 }
 
 /// Runs all trials; false if one has failed, which has been told.
@@ -109,14 +103,10 @@ fn modules() -> Result<PathBuf> {
 /// Builds the demo; a copy of it that no other build replaces.
 fn program(runtime: Runtime) -> Result<PathBuf> {
     let mut build = processes::cargo(&["build", "-p", "tangelo", "--example", "chat"]);
-    let name = match runtime {
-        Runtime::Tokio => "tokio",
-        Runtime::Smol => {
-            build.args(["--no-default-features", "--features", "runtime-smol,channel-sqlite,affinity,cli"]);
-            "smol"
-        }
-    };
-    let dir = repo::target().join("clients").join(name);
+    if runtime == Runtime::Smol {
+        build.args(["--no-default-features", "--features", "runtime-smol,channel-sqlite,affinity,cli"]);
+    }
+    let dir = repo::target().join("clients").join(runtime.name());
     run::must(&mut build, &repo::target().join("clients/build.log"), Duration::from_secs(1200))?;
     std::fs::create_dir_all(&dir)?;
     let (from, to) = (repo::target().join("debug/examples/chat"), dir.join("chat"));

@@ -1,7 +1,7 @@
 //! Programs that load a store, each on the client's core.
 
-use crate::bench::builds::Runtime;
 use crate::bench::cores::Cores;
+use crate::runtime::Runtime;
 use crate::{processes, run};
 use alloc::collections::BTreeMap;
 use anyhow::{Context as _, Result};

@@ -7,9 +7,11 @@ mod push;
 mod redis;
 mod sql;
 
-use crate::bench::builds::{self, Runtime};
+use crate::bench::builds;
+use crate::bench::common::Common;
 use crate::bench::cores::Cores;
 use crate::bench::report::Report;
+use crate::runtime::Runtime;
 use crate::{install, processes, run, services};
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
@@ -26,21 +28,11 @@ use tangelo_services::redis::{Options, Redis};
 /// `cargo xtask bench channels --quick --only redis` looks whether it works.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Few rounds: to see that it works, not for figures
-    #[arg(long)]
-    quick: bool,
+    #[command(flatten)]
+    common: Common,
     /// Measure only this; may be given several times
     #[arg(long, value_name = "WHAT")]
     only: Vec<Part>,
-    /// Only Tangelo on this runtime
-    #[arg(long, value_enum)]
-    runtime: Option<Runtime>,
-    /// Measure the programs that were built last
-    #[arg(long)]
-    built: bool,
-    /// Write all figures there, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -88,22 +80,22 @@ fn redis_url(redis: &Redis) -> String {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let has = |part| args.only.is_empty() || args.only.contains(&part);
     install::ensure(&[services::REDIS, services::NETWORK])?;
-    if !args.built {
+    if !args.common.built {
         println!("building");
     }
-    let runtimes: Vec<_> = args.runtime.map_or_else(|| vec![Runtime::Tokio, Runtime::Smol], |one| vec![one]);
+    let runtimes = args.common.runtimes();
     let stores = has(Part::Sql) || has(Part::Purge);
     if stores {
         install::ensure(&[services::POSTGRES, services::MARIADB])?;
     }
-    let load = if has(Part::Redis) || stores { builds::load(args.built)? } else { PathBuf::new() };
+    let load = if has(Part::Redis) || stores { builds::load(args.common.built)? } else { PathBuf::new() };
     let mut apps = Vec::new();
     if has(Part::Push) {
         for &runtime in &runtimes {
-            apps.push((runtime, builds::channels(runtime, args.built)?));
+            apps.push((runtime, builds::channels(runtime, args.common.built)?));
         }
     }
-    let few = |few, many| if args.quick { few } else { many };
+    let few = |few, many| if args.common.quick { few } else { many };
     let setting = Setting {
         cores: Cores::two()?,
         load,
@@ -136,10 +128,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         push::measure(&setting, *runtime, app, &redis, &mut report)?;
     }
     report.print();
-    if let Some(file) = &args.json {
+    if let Some(file) = &args.common.json {
         report.write_json(file)?;
     }
-    if args.quick || !args.only.is_empty() || args.runtime.is_some() {
+    if args.common.quick || !args.only.is_empty() || args.common.runtime.is_some() {
         println!("docs/benchmarks.md is left as it is: this was a partial run");
     } else {
         report.write_section("channels")?;
@@ -150,10 +142,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn shown(args: &Args) -> String {
     let mut shown = "cargo xtask bench channels".to_owned();
-    if args.quick {
+    if args.common.quick {
         shown += " --quick";
     }
-    if let Some(runtime) = args.runtime {
+    if let Some(runtime) = args.common.runtime {
         shown = format!("{shown} --runtime {}", runtime.name());
     }
     shown

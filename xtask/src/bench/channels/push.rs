@@ -2,10 +2,10 @@
 
 use super::Setting;
 use super::field::{FRONTENDS, Field};
-use crate::bench::builds::Runtime;
 use crate::bench::procfs;
 use crate::bench::report::{Report, Row, Target};
 use crate::bench::stats::Summary;
+use crate::runtime::Runtime;
 use anyhow::{Context as _, Result, ensure};
 use core::time::Duration;
 use std::path::Path;

@@ -8,8 +8,9 @@ mod limit;
 mod requests;
 mod tangelo;
 
-use crate::bench::builds::{self, Runtime};
+use crate::bench::builds;
 use crate::bench::channels::redis_version;
+use crate::bench::common::Common;
 use crate::bench::peers::{PomeloCluster, SocketIo};
 use crate::bench::report::Report;
 use crate::bench::scratch;
@@ -33,24 +34,14 @@ use tangelo_services::redis::{Options, Redis};
 /// `cargo xtask bench clients --quick --only fanout` looks whether it works.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Few rounds: to see that it works, not for figures
-    #[arg(long)]
-    quick: bool,
+    #[command(flatten)]
+    common: Common,
     /// Measure only this; may be given several times
     #[arg(long, value_name = "WHAT")]
     only: Vec<Part>,
-    /// Only Tangelo on this runtime
-    #[arg(long, value_enum)]
-    runtime: Option<Runtime>,
     /// Without Pomelo and socket.io
     #[arg(long)]
     without_peers: bool,
-    /// Measure the programs that were built last
-    #[arg(long)]
-    built: bool,
-    /// Write all figures there, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -99,19 +90,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let has = |part| args.only.is_empty() || args.only.contains(&part);
     install::ensure(&[services::REDIS])?;
     files()?;
-    if !args.built {
+    if !args.common.built {
         println!("building");
     }
-    let program = builds::clients(args.built)?;
-    let runtimes: Vec<_> = args.runtime.map_or_else(|| vec![Runtime::Tokio, Runtime::Smol], |one| vec![one]);
+    let program = builds::clients(args.common.built)?;
+    let runtimes = args.common.runtimes();
     let mut ours = Vec::new();
     for runtime in runtimes {
-        ours.push(Tangelo { runtime, app: builds::clients_app(runtime, args.built)? });
+        ours.push(Tangelo { runtime, app: builds::clients_app(runtime, args.common.built)? });
     }
     let mut report = Report::begin(shown(args));
     report.versions.push(("Tangelo".to_owned(), env!("CARGO_PKG_VERSION").to_owned()));
     let mut setting = Setting {
-        quick: args.quick,
+        quick: args.common.quick,
         redis: Redis::start(&Options::default())?,
         program,
         ours,
@@ -133,10 +124,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         idle::measure(&setting, &mut report)?;
     }
     report.print();
-    if let Some(file) = &args.json {
+    if let Some(file) = &args.common.json {
         report.write_json(file)?;
     }
-    if args.quick || args.without_peers || !args.only.is_empty() || args.runtime.is_some() {
+    if args.common.quick || args.without_peers || !args.only.is_empty() || args.common.runtime.is_some() {
         println!("docs/benchmarks.md is left as it is: this was a partial run");
     } else {
         report.write_section("clients")?;
@@ -170,10 +161,10 @@ fn files() -> Result<()> {
 
 fn shown(args: &Args) -> String {
     let mut shown = "cargo xtask bench clients".to_owned();
-    if args.quick {
+    if args.common.quick {
         shown += " --quick";
     }
-    if let Some(runtime) = args.runtime {
+    if let Some(runtime) = args.common.runtime {
         shown = format!("{shown} --runtime {}", runtime.name());
     }
     shown

@@ -1,9 +1,9 @@
 //! Tangelo: a master, two connectors and a chat server, and channels on Redis.
 
 use super::candidate::{Candidate, Servers};
-use crate::bench::builds::Runtime;
 use crate::bench::cluster::{Cluster, UP_LIMIT, free_ports};
 use crate::clock;
+use crate::runtime::Runtime;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::path::{Path, PathBuf};

@@ -9,37 +9,27 @@ mod rest;
 mod stage;
 mod summary;
 
-use crate::bench::builds::{self, Runtime};
+use crate::bench::builds;
+use crate::bench::common::Common;
 use crate::bench::report::Report;
 use crate::{clock, install, processes, repo, run, services};
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use core::time::Duration;
 use stage::Setting;
-use std::path::PathBuf;
 use tangelo_services::zookeeper::{Ensemble, Options};
 
 /// Measures fail-overs, hand-overs and rest of masters on ZooKeeper
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Few rounds: to see that it works, not for figures
-    #[arg(long)]
-    quick: bool,
+    #[command(flatten)]
+    common: Common,
     /// Measure only this; may be given several times
     #[arg(long, value_name = "WHAT")]
     only: Vec<Part>,
-    /// Only Tangelo on this runtime
-    #[arg(long, value_enum)]
-    runtime: Option<Runtime>,
     /// Only on a ZooKeeper of so many nodes, 1 or 3
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=3))]
     nodes: Option<u8>,
-    /// Measure the programs that were built last
-    #[arg(long)]
-    built: bool,
-    /// Write all figures there, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -104,13 +94,14 @@ impl Plan {
 /// Runs it.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let has = |part| args.only.is_empty() || args.only.contains(&part);
-    let plan = Plan::new(args.quick);
+    let plan = Plan::new(args.common.quick);
     install::ensure(&[services::ZOOKEEPER])?;
-    if !args.built {
+    if !args.common.built {
         println!("building");
     }
-    let runtimes: Vec<_> = args.runtime.map_or_else(|| vec![Runtime::Tokio, Runtime::Smol], |one| vec![one]);
-    let built = runtimes.into_iter().map(|runtime| Ok((runtime, builds::on_zookeeper(runtime, args.built)?)));
+    let runtimes = args.common.runtimes();
+    let built =
+        runtimes.into_iter().map(|runtime| Ok((runtime, builds::on_zookeeper(runtime, args.common.built)?)));
     let built = built.collect::<Result<Vec<_>>>()?;
     let nodes: Vec<usize> = args.nodes.map_or_else(|| vec![1, 3], |one| vec![one.into()]);
     let ensembles = || nodes.iter().map(|&nodes| Ensemble::start(nodes, Options::stock()));
@@ -154,10 +145,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
     }
     report.print();
-    if let Some(file) = &args.json {
+    if let Some(file) = &args.common.json {
         report.write_json(file)?;
     }
-    if args.quick || args.built || !args.only.is_empty() || args.runtime.is_some() || args.nodes.is_some() {
+    if args.common.quick
+        || args.common.built
+        || !args.only.is_empty()
+        || args.common.runtime.is_some()
+        || args.nodes.is_some()
+    {
         println!("docs/benchmarks.md is left as it is: this was a partial run");
     } else {
         report.write_section("failover")?;
@@ -187,7 +183,7 @@ fn each<T>(
 
 fn shown(args: &Args) -> String {
     let mut shown = "cargo xtask bench failover".to_owned();
-    if args.quick {
+    if args.common.quick {
         shown += " --quick";
     }
     shown

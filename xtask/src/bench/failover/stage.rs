@@ -1,10 +1,11 @@
 //! A cluster on an ensemble, with a leader and, when one is needed, a standby.
 
 use super::observer::Observer;
-use crate::bench::builds::{Programs, Runtime};
+use crate::bench::builds::Programs;
 use crate::bench::cluster::{Cluster, Master, UP_LIMIT};
 use crate::bench::{procfs, scratch};
 use crate::clock;
+use crate::runtime::Runtime;
 use alloc::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use core::fmt;

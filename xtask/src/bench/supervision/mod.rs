@@ -6,12 +6,13 @@ mod footprint;
 mod restart;
 mod startup;
 
-use crate::bench::builds::{self, Runtime};
+use crate::bench::builds;
 use crate::bench::cluster::Tangelo;
 use crate::bench::peers::{Debian, Floor, Peer, Pm2, Runit, S6, Supervisord};
 use crate::bench::report::{Report, Row, Target};
 use crate::bench::stats::Summary;
 use crate::repo;
+use crate::runtime::Runtime;
 use anyhow::Result;
 use clap::ValueEnum;
 use core::time::Duration;
