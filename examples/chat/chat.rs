@@ -7,6 +7,7 @@ use crate::user::{name, uid};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tangelo::core::channel::{PushOptions, PushReport};
 use tangelo::{App, Caller, Error, ErrorKind, HandlerError, Request, Result, Session};
@@ -58,10 +59,10 @@ pub(crate) fn configure(app: &App) {
     app.method("chat.chatRemote.enter", enter);
     app.method("chat.chatRemote.leave", leave);
     let (added, removed) = (app.clone(), app.clone());
-    app.on_servers_added(move |_| {
+    app.on_servers_added(move |servers| {
         rooms(&added).keep_own(&added);
-        let app = added.clone();
-        added.spawn(async move { look_again(&app).await });
+        let (app, ids) = (added.clone(), servers.iter().map(|server| server.def.id.clone()).collect());
+        added.spawn(async move { look_again(&app, ids).await });
     });
     app.on_servers_removed(move |servers| {
         rooms(&removed).keep_own(&removed);
@@ -144,13 +145,14 @@ async fn enter(caller: Caller, entry: Entry) -> Result<Vec<String>> {
     Ok(users)
 }
 
-/// A connector that has only been silent comes with its users.
-async fn look_again(app: &App) {
+/// A connector that has only been silent comes with its users. They may be known here and still have missed each
+/// other, so all of them are announced; who knows them already need not mind.
+async fn look_again(app: &App, added: BTreeSet<String>) {
     for room in rooms(app).names() {
         let members = async { present(app, &app.global_channels()?, &room).await };
         match members.await {
             Ok(members) => {
-                for uid in rooms(app).found(app, &room, members) {
+                for uid in rooms(app).found(app, &room, members, &added) {
                     tell(app, &room, "onAdd", &json!({"user": name(&uid)}), &uid).await;
                 }
             }

@@ -84,16 +84,22 @@ impl Rooms {
         self.known().rooms.keys().cloned().collect()
     }
 
-    /// These are members of a room; those that were not known.
-    pub(crate) fn found(&self, app: &App, room: &str, members: BTreeMap<String, String>) -> Vec<String> {
+    /// These are members of a room; those that were not known, or are at servers that have just come.
+    pub(crate) fn found(
+        &self,
+        app: &App,
+        room: &str,
+        members: BTreeMap<String, String>,
+        added: &BTreeSet<String>,
+    ) -> Vec<String> {
         let mut known = self.known();
         let Some(seats) = known.rooms.get_mut(room) else { return Vec::new() };
         let mut found = Vec::new();
         for (uid, sid) in members {
-            seats.entry(uid).or_insert_with_key(|uid| {
+            if added.contains(&sid) || !seats.contains_key(&uid) {
                 found.push(uid.clone());
-                Seat { sid, session: None }
-            });
+            }
+            seats.entry(uid).or_insert(Seat { sid, session: None });
         }
         app.set_status(&known.to_string());
         found

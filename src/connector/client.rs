@@ -259,25 +259,10 @@ impl Client {
         self.0.outbox.lock().put(frame, self.0.hub.room)
     }
 
-    /// Queues a frame that this client alone is sent, and writes it unless somebody else will.
+    /// Queues a frame that this client alone is sent. It is not written at once: more may follow.
     pub(super) fn send(&self, frame: Frame) {
         match self.put(frame) {
-            Put::Flush => match self.0.pipe.try_lock() {
-                // This task has nothing better to do, and to wake another one costs more.
-                Some(mut pipe) => {
-                    let mut cx = Context::from_waker(Waker::noop());
-                    let mut sent = Sent::default();
-                    let flushed = self.flush_locked(&mut pipe, &mut cx, false, &mut sent);
-                    drop(pipe);
-                    self.0.hub.counters.add_sent(sent);
-                    match flushed {
-                        Flushed::More => self.0.hub.flush_later(self.clone()),
-                        Flushed::Dead => self.close(Why::LOST),
-                        Flushed::Drained | Flushed::Blocked => {}
-                    }
-                }
-                None => self.0.hub.flush_later(self.clone()),
-            },
+            Put::Flush => self.0.hub.flush_later(self.clone()),
             Put::Full => self.overflowed(),
             Put::Waits | Put::Closed => {}
         }

@@ -55,7 +55,10 @@ impl Flusher {
     /// Writes to the clients on the list.
     pub(super) async fn run(&self, counters: &Arc<Counters>) {
         let mut due = Vec::new();
-        while poll_fn(|cx| self.poll_list(cx, &mut due)).await {
+        while poll_fn(|cx| self.poll_wait(cx)).await {
+            // What else is about to be sent goes along.
+            yield_now().await;
+            core::mem::swap(&mut self.0.lock().clients, &mut due);
             let mut more = Vec::new();
             let mut left = &due[..];
             while !left.is_empty() {
@@ -71,11 +74,10 @@ impl Flusher {
         }
     }
 
-    /// Takes the list; `false`: the end.
-    fn poll_list(&self, cx: &mut Context<'_>, into: &mut Vec<Client>) -> Poll<bool> {
+    /// Waits until somebody is on the list; `false`: the end.
+    fn poll_wait(&self, cx: &Context<'_>) -> Poll<bool> {
         let mut list = self.0.lock();
         if !list.clients.is_empty() {
-            core::mem::swap(&mut list.clients, into);
             return Poll::Ready(true);
         }
         if list.ended {

@@ -333,14 +333,13 @@ impl Taking<'_> {
         let body = hub.wire.incoming(route, message)?;
         let incoming = Incoming { id: message.id, route: route.into(), body };
         let under_way = UnderWay::begin(client);
-        let mut handling = dispatch::handle(&hub.app, client.clone(), incoming);
-        let mut cx = Context::from_waker(Waker::noop());
-        match catch_unwind(AssertUnwindSafe(|| handling.poll(&mut cx))) {
-            Ok(Poll::Ready(())) => drop(under_way),
-            Ok(Poll::Pending) => hub.app.runtime().spawn(Box::pin(async move {
-                handling.await;
-                drop(under_way);
-            })),
+        let begin = || {
+            let mut handling = dispatch::handle(&hub.app, client.clone(), incoming, under_way)?;
+            handling.poll(&mut Context::from_waker(Waker::noop())).is_pending().then_some(handling)
+        };
+        match catch_unwind(AssertUnwindSafe(begin)) {
+            Ok(None) => {}
+            Ok(Some(handling)) => hub.app.runtime().spawn(handling),
             Err(_) => error!("the handling of a message panicked"),
         }
         Ok(if client.is_busy() { Flow::Pause } else { Flow::Go })

@@ -2,15 +2,13 @@
 
 use super::forward::forward;
 use super::run::{reply, run};
-use super::table::type_of;
+use super::table::{Answer, type_of};
 use super::{HandlerError, Request};
 use crate::app::App;
 use crate::connector::Client;
 use crate::session::{self, Session};
-use core::panic::AssertUnwindSafe;
-use futures_lite::FutureExt as _;
 use tangelo_core::BoxFuture;
-use tracing::{debug, error};
+use tracing::debug;
 
 /// A message of a client.
 #[derive(Debug)]
@@ -22,44 +20,71 @@ pub(crate) struct Incoming {
     pub(crate) body: Vec<u8>,
 }
 
-/// Carries a message out, and responds to the client; that takes [`request_timeout`](App::request_timeout)
-/// at most. Who polls the futures of one client's messages in their order has them begun in that
-/// order, wherever their handlers are.
-pub(crate) fn handle(app: &App, client: Client, incoming: Incoming) -> BoxFuture<'static, ()> {
-    let app = app.clone();
-    Box::pin(async move {
-        let Incoming { id, route, body } = incoming;
-        let answering = AssertUnwindSafe(answer(&app, &client, id.is_none(), &route, body)).catch_unwind();
-        let answer = answering.await.unwrap_or_else(|panic| {
-            // Handlers' panics are caught where they run: this is the application's choice of a server.
-            error!(%route, "choosing a server panicked: {}", super::panic_text(&*panic));
-            Err(HandlerError::new(500, "internal error"))
-        });
-        match id {
-            Some(id) => client.respond(id, &route, &reply(answer)),
-            None => drop(answer.inspect_err(|error| debug!(%route, %error, "a notify failed"))),
-        }
-    })
+/// Whoever is to have the answer to a message.
+pub(super) struct Answering {
+    client: Client,
+    id: Option<u64>,
+    route: String,
+    /// Dropped when the client has its answer.
+    _under_way: Box<dyn Send>,
 }
 
-/// What the client gets; also an error if it is a backend's answer.
-async fn answer(
-    app: &App,
-    client: &Client,
-    notify: bool,
-    route: &str,
-    body: Vec<u8>,
-) -> Result<Vec<u8>, HandlerError> {
-    let table = app.shared().handlers.table();
-    match type_of(route) {
-        "" => Err(HandlerError::new(404, format!("there is no route {route}"))),
-        own if own == app.server_type() => {
-            let (route, handler) = table.find(own, route)?;
-            let request = Request { app: app.clone(), route, bytes: body, body_at: 0, notify };
-            run(&table, handler, request, Session::here(app, client)).await
-        }
-        other => forward(app, &table, other, route, &body, notify, client).await,
+impl Answering {
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
     }
+
+    pub(super) const fn is_notify(&self) -> bool {
+        self.id.is_none()
+    }
+
+    pub(super) fn route(&self) -> &str {
+        &self.route
+    }
+
+    pub(super) fn end(self, answer: Answer) {
+        let route = &*self.route;
+        match self.id {
+            Some(id) => self.client.respond(id, route, &reply(answer)),
+            None => drop(answer.inspect_err(|error| debug!(%route, %error, "a notify failed"))),
+        }
+    }
+}
+
+/// Carries a message out, and responds to the client; that takes [`request_timeout`](App::request_timeout)
+/// at most. What is given back is to be polled at once: so one client's messages are begun in their
+/// order, wherever their handlers are. `under_way` is dropped at the end.
+pub(crate) fn handle(
+    app: &App,
+    client: Client,
+    incoming: Incoming,
+    under_way: impl Send + 'static,
+) -> Option<BoxFuture<'static, ()>> {
+    let Incoming { id, route, body } = incoming;
+    let answering = Answering { client, id, route, _under_way: Box::new(under_way) };
+    let (table, route) = (app.shared().handlers.table(), answering.route());
+    match type_of(route) {
+        "" => {
+            let message = format!("there is no route {route}");
+            answering.end(Err(HandlerError::new(404, message)));
+        }
+        own if own == app.server_type() => match table.find(own, route) {
+            Ok((route, handler)) => {
+                let request = Request { app: app.clone(), route, bytes: body, body_at: 0, notify: id.is_none() };
+                let session = Session::here(app, &answering.client);
+                return Some(Box::pin(async move {
+                    let answer = run(&table, handler, request, session).await;
+                    answering.end(answer);
+                }));
+            }
+            Err(error) => answering.end(Err(error)),
+        },
+        other => {
+            let other = String::from(other);
+            forward(app, &table, &other, &body, answering);
+        }
+    }
+    None
 }
 
 /// The routes that are registered here, of servers of all types, sorted.

@@ -1,37 +1,42 @@
 //! Messages on their way to a backend, at both ends.
 
 use super::choose::choose;
-use super::run::{reply, run};
-use super::table::{Answer, Table};
+use super::dispatch::Answering;
+use super::run::{panic_text, reply, run};
+use super::table::Table;
 use super::wire::{Forwarded, REQUEST};
 use super::{HandlerError, Request};
 use crate::app::App;
-use crate::connector::Client;
+use crate::peer::{Late, Outcome};
 use crate::session::{At, Session};
 use alloc::sync::Arc;
+use core::panic::AssertUnwindSafe;
+use core::task::{Context, Waker};
+use std::panic::catch_unwind;
 use tangelo_core::config::Incarnation;
-use tangelo_core::{ErrorKind, Result};
-use tracing::debug;
+use tangelo_core::{BoxFuture, Error, ErrorKind, Result};
+use tracing::{debug, error};
 
-/// Has a server of the type that the route names answer a message. It is sent before the first await,
-/// as long as the link to that server is open and not full.
-pub(super) async fn forward(
-    app: &App,
-    table: &Table,
-    server_type: &str,
-    route: &str,
-    body: &[u8],
-    notify: bool,
-    client: &Client,
-) -> Answer {
+/// Has a server of the type that the route names answer a message. It is sent before this returns, as long as
+/// the link to that server is open and not full; if not, messages are sent in their order once they can be.
+pub(super) fn forward(app: &App, table: &Table, server_type: &str, body: &[u8], answering: Answering) {
+    let (client, notify) = (answering.client(), answering.is_notify());
     let up = app.shared().servers_by_type();
     let session = Session::here(app, client);
-    let server = match choose(app, &up, server_type, &session) {
-        Ok(server) => server,
-        Err(error) => {
+    // The choice may be the application's.
+    let chosen = catch_unwind(AssertUnwindSafe(|| choose(app, &up, server_type, &session)));
+    let route = answering.route();
+    let server = match chosen {
+        Ok(Ok(server)) => server,
+        Ok(Err(error)) => {
             // Ids are no business of clients.
             debug!(%route, %error, "nobody answers a message");
-            return Err(HandlerError::new(503, format!("no server of the type {server_type:.100} is up")));
+            let message = format!("no server of the type {server_type:.100} is up");
+            return answering.end(Err(HandlerError::new(503, message)));
+        }
+        Err(panic) => {
+            error!(%route, "choosing a server panicked: {}", panic_text(&*panic));
+            return answering.end(Err(HandlerError::new(500, "internal error")));
         }
     };
     let (uid, settings) = (session.user(), client.settings_json());
@@ -44,17 +49,43 @@ pub(super) async fn forward(
         route,
         body,
     };
-    let asked = async { app.shared().peers()?.call(server, REQUEST, message.encode()?, table.timeout).await };
-    asked.await.map_err(|error| {
-        debug!(%route, server = server.def.id, %error, "a message was not answered");
-        let died = "the server has gone: this may or may not have been carried out";
-        match error.kind() {
-            ErrorKind::Timeout => HandlerError::new(504, "it took too long"),
-            ErrorKind::Invalid => HandlerError::new(500, "the message or its answer is too large"),
-            ErrorKind::Unavailable | ErrorKind::NotFound => HandlerError::new(503, died),
-            _ => HandlerError::internal(error),
+    let (peers, message) = match app.shared().peers().and_then(|peers| Ok((peers, message.encode()?))) {
+        Ok(ready) => ready,
+        Err(error) => return answering.end(Err(unanswered(&error))),
+    };
+    let id = server.def.id.clone();
+    let then = move |outcome: Outcome| {
+        let failed = |error: Error| {
+            debug!(route = answering.route(), server = id, %error, "a message was not answered");
+            unanswered(&error)
+        };
+        let late = |Late| Err(HandlerError::new(504, "it took too long"));
+        let answer = outcome.map_or_else(late, |answer| answer.map_err(failed));
+        answering.end(answer);
+    };
+    let Some(unsent) = peers.ask(server, REQUEST, message, table.timeout, Box::new(then)) else { return };
+    let (sender, server) = (app.clone(), server.clone());
+    let mut sending: BoxFuture<'static, ()> = Box::pin(async move {
+        if let Ok(peers) = sender.shared().peers() {
+            peers.send(&server, unsent).await;
         }
-    })
+    });
+    // It takes its place at once.
+    if sending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        app.runtime().spawn(sending);
+    }
+}
+
+/// What a client is told of a call that failed.
+fn unanswered(error: &Error) -> HandlerError {
+    match error.kind() {
+        ErrorKind::Timeout => HandlerError::new(504, "it took too long"),
+        ErrorKind::Invalid => HandlerError::new(500, "the message or its answer is too large"),
+        ErrorKind::Unavailable | ErrorKind::NotFound => {
+            HandlerError::new(503, "the server has gone: this may or may not have been carried out")
+        }
+        _ => HandlerError::internal(error.to_string()),
+    }
 }
 
 /// Makes this server answer messages that frontends pass on.

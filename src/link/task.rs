@@ -43,6 +43,8 @@ pub(super) struct Task {
     /// Messages that have come and were not handed over yet; empty between polls.
     arrived: Vec<(Message, u32)>,
     phase: Phase,
+    /// What is to be sent has waited while others had a turn, who may have had more to send.
+    gathered: bool,
     /// Writing has failed: whatever the peer said before is still to be read.
     mute: bool,
 }
@@ -113,6 +115,7 @@ impl Task {
             may_come: Credit::new(config.queue),
             arrived: Vec::new(),
             phase: Phase::Open,
+            gathered: false,
             mute: false,
         }
     }
@@ -120,8 +123,9 @@ impl Task {
     /// One step after the other until none gets on. Reading comes before judging, so that what
     /// waits in the socket speaks for the peer.
     fn poll_run(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
+        let gathered = core::mem::take(&mut self.gathered);
         for _ in 0..TURNS {
-            match self.poll_turn(cx) {
+            match self.poll_turn(cx, gathered) {
                 Ok(true) => {}
                 Ok(false) => return Poll::Pending,
                 Err(closed) => return Poll::Ready(closed),
@@ -131,10 +135,10 @@ impl Task {
         Poll::Pending
     }
 
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Result<bool, Closed> {
+    fn poll_turn(&mut self, cx: &mut Context<'_>, gathered: bool) -> Result<bool, Closed> {
         let read = self.poll_read(cx)?;
         self.poll_timer(cx)?;
-        let wrote = self.poll_write(cx)?;
+        let wrote = self.poll_write(cx, gathered)?;
         Ok(read || wrote)
     }
 
@@ -216,9 +220,10 @@ impl Task {
         }
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<bool, Closed> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, gathered: bool) -> Result<bool, Closed> {
         let Self { shared, writer, may_send, mute, .. } = self;
-        let mut room = if writer.is_busy() { 0 } else { LARGE };
+        let can_take = !writer.is_busy() && may_send.is_left() && !*mute;
+        let mut room = if can_take && gathered { LARGE } else { 0 };
         let orders = shared.poll_orders(cx, &mut writer.batch, |length| {
             let payload = u32::try_from(length - frame::HEADER).unwrap_or(u32::MAX);
             let take = room > 0 && may_send.is_left() && !*mute;
@@ -228,6 +233,10 @@ impl Task {
             }
             take
         });
+        if can_take && !gathered && !orders.drained {
+            self.gathered = true;
+            cx.waker().wake_by_ref();
+        }
         if let Some(credit) = orders.credit {
             self.may_come.add(credit);
             frame::put_credit(&mut writer.control, credit);

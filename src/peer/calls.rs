@@ -3,103 +3,72 @@
 use crate::link::{Frame, Inbox, Link};
 use crate::sync::Mutex;
 use crate::time::until;
-use alloc::sync::{Arc, Weak};
-use core::pin::Pin;
-use core::task::{Context, Poll, Waker};
+use alloc::sync::Arc;
+use core::fmt;
+use core::panic::AssertUnwindSafe;
+use core::sync::atomic::{AtomicU64, Ordering};
 use event_listener::{Event, listener};
-use futures_lite::FutureExt as _;
-use serde_bytes::ByteBuf;
+use futures_lite::{FutureExt as _, future};
 use std::collections::HashMap;
+use std::panic::catch_unwind;
+use std::sync::MutexGuard;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::{Call, Message, Return};
 use tangelo_core::{Error, ErrorKind, Instant, Result};
 
-type Answer = Result<ByteBuf, (ErrorKind, String)>;
-
-#[derive(Debug)]
-pub(super) struct Calls {
-    peer: String,
-    link: Link,
-    pending: Mutex<Pending>,
-    /// A deadline that is sooner than all others, or the end.
-    sooner: Arc<Event>,
-}
-
-/// Calls that wait for an answer; none is taken once the link is closed.
-#[derive(Debug, Default)]
-struct Pending {
-    last: u64,
-    closed: bool,
-    /// When the one timer of this link next looks for calls that are too late.
-    look_at: Option<Instant>,
-    waiting: HashMap<u64, Waiting>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    deadline: Instant,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    Asked(Option<Waker>),
-    Answered(Answer),
-    Late,
-}
-
-/// Why there is no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NoAnswer {
-    Gone,
-    Late,
-}
+/// After so many answers, others on this thread have their turn.
+const TURN: usize = 64;
 
 /// The call's deadline has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Late;
+pub(crate) struct Late;
 
-/// A call that has been sent; it is forgotten when its caller goes away.
-#[derive(Debug)]
-pub(super) struct Sent {
-    calls: Arc<Calls>,
-    id: u64,
+/// What has become of a call.
+pub(crate) type Outcome = Result<Result<Vec<u8>>, Late>;
+
+/// Is told the outcome of a call, once. It must not block: whoever finds the outcome out runs it, mostly the
+/// link's reader. So an answer costs no task of its own, and those that come together are dealt with together.
+pub(crate) type Then = Box<dyn FnOnce(Outcome) + Send>;
+
+pub(super) struct Calls {
+    peer: String,
+    link: Link,
+    last: AtomicU64,
+    pending: Mutex<Pending>,
+    /// A deadline that is sooner than all others, or the end.
+    sooner: Event,
 }
 
-impl Future for Sent {
-    type Output = Result<Result<Vec<u8>>, Late>;
+/// Calls that wait for an answer; none is taken once the link is closed.
+#[derive(Default)]
+struct Pending {
+    closed: bool,
+    /// No further calls come: the link goes with the last answer.
+    retired: bool,
+    /// When the one timer of this link next looks for calls that are too late.
+    look_at: Option<Instant>,
+    waiting: HashMap<u64, (Instant, Then)>,
+}
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.calls.poll_answer(self.id, cx).map(|answer| match answer {
-            Ok(Ok(body)) => Ok(Ok(body.into_vec())),
-            Ok(Err((kind, message))) => Ok(Err(Error::new(kind, message))),
-            Err(NoAnswer::Gone) => Ok(Err(self.calls.gone())),
-            Err(NoAnswer::Late) => Err(Late),
-        })
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calls").field("peer", &self.peer).field("link", &self.link).finish_non_exhaustive()
     }
 }
 
-impl Drop for Sent {
-    fn drop(&mut self) {
-        let forgotten = self.calls.pending.lock().waiting.remove(&self.id);
-        drop(forgotten);
-    }
-}
-
-/// Nobody can call any more.
+/// Nobody reads answers any more.
 impl Drop for Calls {
     fn drop(&mut self) {
-        self.link.close("no longer needed");
-        self.sooner.notify(usize::MAX);
+        self.end();
     }
 }
 
 impl Calls {
     pub(super) fn open(runtime: &Arc<dyn Runtime>, peer: String, link: Link, inbox: Inbox) -> Arc<Self> {
-        let sooner = Arc::new(Event::new());
-        let calls = Arc::new(Self { peer, link, pending: Mutex::default(), sooner: Arc::clone(&sooner) });
-        runtime.spawn(Box::pin(read(Arc::downgrade(&calls), inbox)));
-        runtime.spawn(Box::pin(watch(Arc::clone(runtime), Arc::downgrade(&calls), sooner)));
+        let (last, pending) = (AtomicU64::new(0), Mutex::default());
+        let calls = Arc::new(Self { peer, link, last, pending, sooner: Event::new() });
+        runtime.spawn(Box::pin(read(Arc::clone(&calls), inbox)));
+        runtime.spawn(Box::pin(watch(Arc::clone(runtime), Arc::clone(&calls))));
         calls
     }
 
@@ -107,108 +76,95 @@ impl Calls {
         self.link.is_closed()
     }
 
-    /// Makes a call ready to be sent.
-    ///
-    /// # Errors
-    /// If the link is closed, or the call is too large.
+    /// Makes a call ready to be sent. From now on `then` is told its outcome, whatever happens; nothing is
+    /// to be sent if it has been already.
     pub(super) fn prepare(
-        self: &Arc<Self>,
+        &self,
         route: &str,
         body: Vec<u8>,
         deadline: Instant,
-    ) -> Result<(Sent, Frame)> {
+        then: Then,
+    ) -> Option<Frame> {
+        let id = self.last.fetch_add(1, Ordering::Relaxed);
+        let frame = match Frame::new(&Message::Call(Call { id, route: route.into(), body })) {
+            Ok(frame) => frame,
+            Err(error) => {
+                tell(then, Ok(Err(error)));
+                return None;
+            }
+        };
         let mut pending = self.pending.lock();
         if pending.closed {
-            return Err(self.gone());
+            drop(pending);
+            tell(then, Ok(Err(self.gone())));
+            return None;
         }
-        pending.last += 1;
-        let id = pending.last;
-        pending.waiting.insert(id, Waiting { deadline, state: State::Asked(None) });
+        pending.waiting.insert(id, (deadline, then));
         let sooner = pending.look_at.is_none_or(|at| deadline < at);
         if sooner {
             pending.look_at = Some(deadline);
         }
         drop(pending);
-        let sent = Sent { calls: Arc::clone(self), id };
         if sooner {
             self.sooner.notify(1);
         }
-        let frame = Frame::new(&Message::Call(Call { id, route: route.into(), body }))?;
-        Ok((sent, frame))
+        Some(frame)
     }
 
     /// Sends what was made ready if that needs no waiting, or gives it back.
-    pub(super) fn try_send(&self, frame: Frame) -> Result<Result<(), Frame>> {
-        self.link.try_send_frame(frame)
+    pub(super) fn try_send(&self, frame: Frame) -> Result<(), Frame> {
+        // Of a link that has closed everybody is told by its reader.
+        self.link.try_send_frame(frame).unwrap_or(Ok(()))
     }
 
-    pub(super) async fn send(&self, frame: Frame) -> Result<()> {
-        self.link.send_frame(frame).await
+    pub(super) async fn send(&self, frame: Frame) {
+        let _ = self.link.send_frame(frame).await;
     }
 
-    fn poll_answer(&self, id: u64, cx: &Context<'_>) -> Poll<Result<Answer, NoAnswer>> {
+    /// Closes the link, once what has been asked is answered.
+    pub(super) fn retire(&self) {
         let mut pending = self.pending.lock();
-        let Some(waiting) = pending.waiting.get_mut(&id) else { return Poll::Ready(Err(NoAnswer::Gone)) };
-        if let State::Asked(waker) = &mut waiting.state {
-            match waker {
-                Some(waker) => waker.clone_from(cx.waker()),
-                None => *waker = Some(cx.waker().clone()),
-            }
-            return Poll::Pending;
-        }
-        match pending.waiting.remove(&id).map(|waiting| waiting.state) {
-            Some(State::Answered(answer)) => Poll::Ready(Ok(answer)),
-            _ => Poll::Ready(Err(NoAnswer::Late)),
-        }
+        pending.retired = true;
+        self.close_if_done(pending);
     }
 
-    fn answered(&self, id: u64, answer: Answer) {
-        let mut pending = self.pending.lock();
-        // Else nobody waits for it any more.
-        if let Some(Waiting { state: state @ State::Asked(_), .. }) = pending.waiting.get_mut(&id)
-            && let State::Asked(Some(waker)) = core::mem::replace(state, State::Answered(answer))
-        {
-            drop(pending);
-            waker.wake();
-        }
-    }
-
-    /// Ends the calls that are too late, and says when to look again.
-    fn end_late(&self) -> Option<Instant> {
-        let now = Instant::now();
-        let mut wakers = Vec::new();
-        let mut pending = self.pending.lock();
-        let mut next = None;
-        for Waiting { deadline, state } in pending.waiting.values_mut() {
-            if let State::Asked(waker) = state {
-                if *deadline <= now {
-                    wakers.extend(waker.take());
-                    *state = State::Late;
-                } else {
-                    next = Some(next.map_or(*deadline, |next: Instant| next.min(*deadline)));
-                }
-            }
-        }
-        pending.look_at = next;
+    fn close_if_done(&self, pending: MutexGuard<'_, Pending>) {
+        let done = pending.retired && pending.waiting.is_empty();
         drop(pending);
-        wakers.into_iter().for_each(Waker::wake);
-        next
+        if done {
+            self.link.close("no longer needed");
+        }
+    }
+
+    fn answered(&self, Return { id, result }: Return) {
+        let mut pending = self.pending.lock();
+        let Some((_, then)) = pending.waiting.remove(&id) else { return };
+        self.close_if_done(pending);
+        let answer = result.map(serde_bytes::ByteBuf::into_vec);
+        tell(then, Ok(answer.map_err(|(kind, message)| Error::new(kind, message))));
+    }
+
+    /// Ends the calls that are too late, and says when to look again; `None`: the link has closed.
+    fn end_late(&self) -> Option<Option<Instant>> {
+        let now = Instant::now();
+        let mut pending = self.pending.lock();
+        if pending.closed {
+            return None;
+        }
+        let late: Vec<_> = pending.waiting.extract_if(|_, (deadline, _)| *deadline <= now).collect();
+        let next = pending.waiting.values().map(|(deadline, _)| *deadline).min();
+        pending.look_at = next;
+        self.close_if_done(pending);
+        late.into_iter().for_each(|(_, (_, then))| tell(then, Err(Late)));
+        Some(next)
     }
 
     fn end(&self) {
         let mut pending = self.pending.lock();
         pending.closed = true;
-        // Answers that have come and were not fetched yet are still good.
-        let (mut wakers, mut answered) = (Vec::new(), HashMap::new());
-        for (id, waiting) in pending.waiting.drain() {
-            match waiting.state {
-                State::Asked(waker) => wakers.extend(waker),
-                _ => drop(answered.insert(id, waiting)),
-            }
-        }
-        pending.waiting = answered;
+        let waiting = core::mem::take(&mut pending.waiting);
         drop(pending);
-        wakers.into_iter().for_each(Waker::wake);
+        waiting.into_values().for_each(|(_, then)| tell(then, Ok(Err(self.gone()))));
         self.sooner.notify(usize::MAX);
     }
 
@@ -219,27 +175,32 @@ impl Calls {
     }
 }
 
-/// Hands answers to their callers until the link ends or nobody can call any more.
-async fn read(calls: Weak<Calls>, mut inbox: Inbox) {
-    while let Ok(message) = inbox.next().await {
-        let Some(calls) = calls.upgrade() else { return };
-        if let Message::Return(Return { id, result }) = message {
-            calls.answered(id, result);
-        }
-    }
-    if let Some(calls) = calls.upgrade() {
-        calls.end();
+/// A panic concerns nobody else's call.
+fn tell(then: Then, outcome: Outcome) {
+    if catch_unwind(AssertUnwindSafe(|| then(outcome))).is_err() {
+        tracing::error!("what was to be done with an answer panicked");
     }
 }
 
+/// Hands out answers until the link ends.
+async fn read(calls: Arc<Calls>, mut inbox: Inbox) {
+    for n in 1_usize.. {
+        let Ok(message) = inbox.next().await else { break };
+        if let Message::Return(answer) = message {
+            calls.answered(answer);
+        }
+        if n % TURN == 0 {
+            future::yield_now().await;
+        }
+    }
+    calls.end();
+}
+
 /// The timer for all calls of a link: as long as they are answered in time it has next to nothing to do.
-async fn watch(runtime: Arc<dyn Runtime>, calls: Weak<Calls>, sooner: Arc<Event>) {
+async fn watch(runtime: Arc<dyn Runtime>, calls: Arc<Calls>) {
     loop {
-        listener!(sooner => changed);
-        let next = match calls.upgrade() {
-            Some(calls) if !calls.pending.lock().closed => calls.end_late(),
-            _ => return,
-        };
+        listener!(calls.sooner => changed);
+        let Some(next) = calls.end_late() else { return };
         changed.or(until(&runtime, next)).await;
     }
 }

@@ -11,7 +11,9 @@ use crate::link::{Frame, LinkConfig, connect};
 use crate::sync::Mutex;
 use crate::time::timeout;
 use alloc::sync::Arc;
-use calls::{Calls, Late, Sent};
+use calls::Calls;
+pub(crate) use calls::{Late, Outcome, Then};
+use core::fmt;
 use core::time::Duration;
 use std::collections::HashMap;
 use tangelo_core::config::Incarnation;
@@ -52,20 +54,13 @@ impl Peers {
         body: Vec<u8>,
         limit: Duration,
     ) -> Result<Vec<u8>> {
-        let now = Instant::now();
-        let peer = self.peer(server)?;
-        // Mostly the link is open and has room: then there is neither a timer nor a queue.
-        let answer = match peer.send_at_once(route, body, now + limit)? {
-            Ok(sent) => sent.await,
-            Err(unsent) => {
-                let sending = self.send(server, &peer, route, unsent, now, now + limit);
-                match timeout(&self.runtime, limit, sending).await {
-                    Ok(sent) => sent?.await,
-                    Err(_) => Err(Late),
-                }
-            }
-        };
-        answer.unwrap_or_else(|Late| {
+        let (tell, told) = async_channel::bounded(1);
+        let then = Box::new(move |outcome| drop(tell.try_send(outcome)));
+        if let Some(unsent) = self.ask(server, route, body, limit, then) {
+            self.send(server, unsent).await;
+        }
+        let outcome = told.recv().await.unwrap_or_else(|_| Ok(Err(stopping())));
+        outcome.unwrap_or_else(|Late| {
             let (id, limit) = (&server.def.id, limit.as_millis());
             let message = format!(
                 "{id} has not answered {route} within {limit} ms: it may or may not have been carried out"
@@ -74,34 +69,78 @@ impl Peers {
         })
     }
 
+    /// Calls a route of `server`, and has `then` told the outcome; what is given back is to be
+    /// [sent](Self::send). Calls arrive in their order, as long as the link lives.
+    pub(crate) fn ask(
+        &self,
+        server: &ServerInfo,
+        route: &str,
+        body: Vec<u8>,
+        limit: Duration,
+        then: Then,
+    ) -> Option<Unsent> {
+        let now = Instant::now();
+        let peer = match self.peer(server) {
+            Ok(peer) => peer,
+            Err(error) => {
+                then(Ok(Err(error)));
+                return None;
+            }
+        };
+        let deadline = now + limit;
+        // Mostly the link is open and has room: then there is neither a timer nor a queue.
+        let ready = match peer.opened() {
+            None => Ready::Body(route.into(), body, then),
+            Some(calls) => {
+                let frame = calls.prepare(route, body, deadline, then)?;
+                let frame = peer.send_at_once(&calls, frame)?;
+                Ready::Frame(calls, frame)
+            }
+        };
+        Some(Unsent { peer, ready, since: now, deadline })
+    }
+
+    /// Sends what could not be sent at once. It has its place in the order from the first poll on.
+    ///
+    /// # Cancel safety
+    /// It may have been sent or not, and nobody need be told the outcome.
+    pub(crate) async fn send(&self, server: &ServerInfo, unsent: Unsent) {
+        let Unsent { peer, ready, since, deadline } = unsent;
+        let limit = deadline.saturating_since(Instant::now());
+        let place = peer.turns.enter();
+        match ready {
+            // If it is too late its caller is told so anyway.
+            Ready::Frame(calls, frame) => {
+                let sending = async {
+                    let _turn = place.await;
+                    calls.send(frame).await;
+                };
+                let _ = timeout(&self.runtime, limit, sending).await;
+            }
+            Ready::Body(route, body, then) => {
+                let opening = async {
+                    let turn = place.await;
+                    self.calls(server, &peer, since).await.map(|calls| (turn, calls))
+                };
+                match timeout(&self.runtime, limit, opening).await {
+                    Ok(Ok((_turn, calls))) => {
+                        let Some(frame) = calls.prepare(&route, body, deadline, then) else { return };
+                        let limit = deadline.saturating_since(Instant::now());
+                        let _ = timeout(&self.runtime, limit, calls.send(frame)).await;
+                    }
+                    Ok(Err(error)) => then(Ok(Err(error))),
+                    Err(_) => then(Err(Late)),
+                }
+            }
+        }
+    }
+
     /// Closes the link to a server that has gone.
     pub(crate) fn forget(&self, server: &ServerInfo) {
         let mut links = self.links.lock();
         if links.get(&server.def.id).is_some_and(|peer| peer.incarnation <= server.incarnation) {
             links.remove(&server.def.id);
         }
-    }
-
-    async fn send(
-        &self,
-        server: &ServerInfo,
-        peer: &Peer,
-        route: &str,
-        unsent: Unsent,
-        since: Instant,
-        deadline: Instant,
-    ) -> Result<Sent> {
-        let _turn = peer.turns.enter().await;
-        let (calls, sent, frame) = match unsent {
-            Unsent::Frame(calls, sent, frame) => (calls, sent, frame),
-            Unsent::Body(body) => {
-                let calls = self.calls(server, peer, since).await?;
-                let (sent, frame) = calls.prepare(route, body, deadline)?;
-                (calls, sent, frame)
-            }
-        };
-        calls.send(frame).await?;
-        Ok(sent)
     }
 
     /// The open link, or a new one.
@@ -161,10 +200,24 @@ impl Peers {
 }
 
 /// A call that could not be sent at once.
-#[derive(Debug)]
-enum Unsent {
-    Frame(Arc<Calls>, Sent, Frame),
-    Body(Vec<u8>),
+pub(crate) struct Unsent {
+    peer: Arc<Peer>,
+    ready: Ready,
+    since: Instant,
+    deadline: Instant,
+}
+
+impl fmt::Debug for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unsent").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+enum Ready {
+    /// There is no room, or others wait.
+    Frame(Arc<Calls>, Frame),
+    /// There is no link.
+    Body(String, Vec<u8>, Then),
 }
 
 impl Peer {
@@ -172,22 +225,25 @@ impl Peer {
         self.open.lock().as_ref().filter(|calls| !calls.is_closed()).cloned()
     }
 
-    fn send_at_once(&self, route: &str, body: Vec<u8>, deadline: Instant) -> Result<Result<Sent, Unsent>> {
-        let Some(calls) = self.opened() else { return Ok(Err(Unsent::Body(body))) };
-        let (sent, frame) = calls.prepare(route, body, deadline)?;
+    /// Sends it, or gives it back.
+    fn send_at_once(&self, calls: &Calls, frame: Frame) -> Option<Frame> {
         let mut frame = Some(frame);
-        let sending = self.turns.at_once(|| match calls.try_send(frame.take()?) {
-            Ok(Ok(())) => Some(Ok(())),
-            Ok(Err(full)) => {
-                frame = Some(full);
-                None
-            }
-            Err(error) => Some(Err(error)),
+        self.turns.at_once(|| {
+            frame = calls.try_send(frame.take()?).err();
+            frame.is_none().then_some(())
         });
-        match (sending, frame) {
-            (Some(Err(error)), _) => Err(error),
-            (None, Some(frame)) => Ok(Err(Unsent::Frame(calls, sent, frame))),
-            _ => Ok(Ok(sent)),
+        frame
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if let Some(calls) = self.open.lock().take() {
+            calls.retire();
         }
     }
+}
+
+fn stopping() -> Error {
+    Error::new(ErrorKind::Unavailable, "this server stops: the call may or may not have been carried out")
 }

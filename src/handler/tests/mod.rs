@@ -17,6 +17,8 @@ use crate::link::{LinkConfig, Secret};
 use crate::peer::{Peers, serve_peers};
 use crate::{channel, handler, session};
 use alloc::sync::Arc;
+use core::convert::Infallible;
+use core::task::{Context, Waker};
 use core::time::Duration;
 use futures_lite::FutureExt as _;
 use serde_json::Value;
@@ -114,7 +116,7 @@ impl Tester {
     /// Sends a request and takes the response.
     async fn ask(&self, route: &str, body: &str) -> Value {
         let incoming = Incoming { id: Some(7), route: route.into(), body: body.into() };
-        handle(&self.app, self.client.clone(), incoming).await;
+        self.handle(incoming).await;
         let [(to, response)] = self.heard(1).await.try_into().expect("nothing but a response");
         assert_eq!(to, "7");
         response
@@ -126,7 +128,21 @@ impl Tester {
 
     async fn notify(&self, route: &str, body: &str) {
         let incoming = Incoming { id: None, route: route.into(), body: body.into() };
-        handle(&self.app, self.client.clone(), incoming).await;
+        self.handle(incoming).await;
+    }
+
+    /// As a connector has it handled. It is begun at once; what is given back waits for its end.
+    fn handle(&self, incoming: Incoming) -> impl Future<Output = ()> + Send + use<> {
+        let (under_way, ended) = async_channel::bounded::<Infallible>(1);
+        let handling = handle(&self.app, self.client.clone(), incoming, under_way);
+        if let Some(mut handling) = handling
+            && handling.poll(&mut Context::from_waker(Waker::noop())).is_pending()
+        {
+            self.app.runtime().spawn(handling);
+        }
+        async move {
+            let Err(async_channel::RecvError) = ended.recv().await;
+        }
     }
 
     /// Waits until the client has heard so much: responses by their numbers, and pushes by their routes.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::sync::Mutex;
 use crate::{HandlerError, Request};
-use futures_lite::future::{poll_once, yield_now};
+use futures_lite::future::yield_now;
 
 /// Notes the order in which its handlers are begun; every third waits then.
 fn noting(noted: &Arc<Mutex<Vec<u64>>>) -> impl Fn(&App) + use<> {
@@ -24,27 +24,18 @@ fn noting(noted: &Arc<Mutex<Vec<u64>>>) -> impl Fn(&App) + use<> {
     }
 }
 
-/// Sends as a connector does: each message is polled once in its order, and then runs by itself.
+/// Sends so many, one after the other, and waits until all have ended.
 async fn send_all(client: &Tester, count: u64, size: usize) {
-    let (done, all_done) = async_channel::unbounded();
+    let mut handled = Vec::new();
     for n in 0..count {
         let mut body = n.to_string();
         body.extend(core::iter::repeat_n(' ', size));
         // Pomelo has no request 0.
         let incoming = Incoming { id: Some(n + 1), route: "chat.chatHandler.note".into(), body: body.into() };
-        let mut handling = handle(&client.app, client.client.clone(), incoming);
-        let done = done.clone();
-        if poll_once(&mut handling).await.is_some() {
-            done.try_send(()).unwrap();
-        } else {
-            client.app.spawn(async move {
-                handling.await;
-                done.try_send(()).unwrap();
-            });
-        }
+        handled.push(client.handle(incoming));
     }
-    for _ in 0..count {
-        all_done.recv().await.unwrap();
+    for ended in handled {
+        ended.await;
     }
 }
 

@@ -15,6 +15,8 @@ mod orders;
 mod pomelo;
 mod push;
 mod quantile;
+mod relay;
+mod server;
 mod socket_io;
 mod swarm;
 mod tally;
@@ -43,12 +45,27 @@ enum Work {
     ///
     /// Prints its port. For each `push` of a client: one write a client.
     Limit,
+    /// A server that passes requests on to a backend, and answers back, as they are
+    ///
+    /// Prints its port.
+    Relay {
+        /// The port of the backend, on 127.0.0.1
+        backend: u16,
+    },
+    /// A backend that gives everything back as it is
+    ///
+    /// Prints its port.
+    Backend,
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().work {
         Work::Load(args) => files().and_then(|()| orders::obey(&args)),
-        Work::Limit => files().and_then(|()| limit::serve()),
+        Work::Limit => files().and_then(|()| server::serve(&mut limit::Pushes)),
+        Work::Relay { backend } => {
+            files().and_then(|()| relay::Relay::to(backend)).and_then(|mut relay| server::serve(&mut relay))
+        }
+        Work::Backend => relay::backend(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,7 @@
 //! Requests: through a connector to a handler in the chat server, and back.
 
 use super::generator::Generator;
+use super::limit::Relay;
 use super::{Setting, with};
 use crate::bench::report::{Report, Row, Target};
 use anyhow::Result;
@@ -13,7 +14,9 @@ const LOADS: [usize; 2] = [1, 8];
 /// In turns.
 pub(crate) fn measure(setting: &Setting, report: &mut Report) -> Result<()> {
     let (rounds, span) = (setting.few(1, 5), setting.few(500, 2000));
-    let all = setting.with_backends();
+    let relay = Relay { program: &setting.program };
+    let mut all = setting.with_backends();
+    all.insert(0, &relay);
     let mut rates = vec![[const { Vec::new() }; LOADS.len()]; all.len()];
     for round in 1..=rounds {
         for (candidate, rates) in all.iter().zip(&mut rates) {
@@ -40,7 +43,7 @@ pub(crate) fn measure(setting: &Setting, report: &mut Report) -> Result<()> {
             report.rows.push(row);
         }
         let Some(pomelo) = setting.pomelo.as_ref().and_then(|_| medians.pop()) else { continue };
-        for (tangelo, median) in all.iter().zip(medians) {
+        for (tangelo, median) in all.iter().zip(medians).skip(1) {
             let what = format!(
                 "requests, {CLIENTS} clients with {outstanding} on their way: {}, by Pomelo's",
                 tangelo.name()

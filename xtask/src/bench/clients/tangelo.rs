@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tangelo_services::redis::Redis;
 
 /// How many connectors everybody has.
-const CONNECTORS: usize = 2;
+pub(crate) const CONNECTORS: usize = 2;
 
 pub(crate) struct Tangelo {
     pub(crate) runtime: Runtime,
