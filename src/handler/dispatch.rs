@@ -70,7 +70,8 @@ pub(crate) fn handle(
         }
         own if own == app.server_type() => match table.find(own, route) {
             Ok((route, handler)) => {
-                let request = Request { app: app.clone(), route, bytes: body, body_at: 0, notify: id.is_none() };
+                let request =
+                    Request { app: app.clone(), route, bytes: body, body_at: 0, notify: id.is_none() };
                 let session = Session::here(app, &answering.client);
                 return Some(Box::pin(async move {
                     let answer = run(&table, handler, request, session).await;

@@ -13,31 +13,34 @@ use tracing::{error, warn};
 /// What the handler answers; it is always something, and in time.
 pub(super) async fn run(table: &Table, handler: Arc<Handler>, request: Request, session: Session) -> Answer {
     let (app, route) = (request.app.clone(), Arc::clone(&request.route));
-    let route = &route;
-    let running = async {
-        let again = (!table.after.is_empty()).then(|| session.clone());
-        let mut answer = guarded(route, async {
-            let mut request = request;
-            for filter in &table.before {
-                request = filter(request, session.clone()).await?;
-            }
-            handler(request, session).await
-        })
-        .await;
-        if let Some(session) = again {
-            for filter in &table.after {
-                answer =
-                    guarded(route, async { filter(session.clone(), Arc::clone(route), answer).await }).await;
-            }
-        }
-        answer
+    let running = match table.has_filters() {
+        false => handler(request, session),
+        true => Box::pin(filtered(table, handler, request, session)),
     };
-    let answer = timeout(app.runtime(), table.timeout, running).await.unwrap_or_else(|_| {
+    let running = timeout(app.runtime(), table.timeout, guarded(&route, running));
+    let answer = running.await.unwrap_or_else(|_| {
         warn!(%route, limit = ?table.timeout, "a handler took too long and was dropped");
         Err(HandlerError::new(504, "it took too long"))
     });
     if let Err(HandlerError { code, source: Some(source), .. }) = &answer {
         warn!(%route, code, error = %source, "a request failed");
+    }
+    answer
+}
+
+async fn filtered(table: &Table, handler: Arc<Handler>, request: Request, session: Session) -> Answer {
+    let (route, again) = (Arc::clone(&request.route), session.clone());
+    let handling = async {
+        let mut request = request;
+        for filter in &table.before {
+            request = filter(request, session.clone()).await?;
+        }
+        handler(request, session).await
+    };
+    let mut answer = guarded(&route, handling).await;
+    for filter in &table.after {
+        let filtering = async { filter(again.clone(), Arc::clone(&route), answer).await };
+        answer = guarded(&route, filtering).await;
     }
     answer
 }

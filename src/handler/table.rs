@@ -48,6 +48,10 @@ impl Default for Table {
 }
 
 impl Table {
+    pub(super) const fn has_filters(&self) -> bool {
+        !self.before.is_empty() || !self.after.is_empty()
+    }
+
     /// The handler of a route, if it is for servers of this type.
     pub(super) fn find(
         &self,

@@ -28,10 +28,22 @@ pub(super) enum Kind {
 
 /// Puts a header before an encoded message, or any other payload of at most [`MAX_MESSAGE`].
 pub(super) fn put(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
-    debug_assert!(payload.len() <= MAX_MESSAGE, "the encoder bounds messages");
-    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX) & 0x00FF_FFFF;
-    out.extend_from_slice(&((kind as u32) << 24 | length).to_be_bytes());
+    out.extend_from_slice(&head(kind, payload.len()));
     out.extend_from_slice(payload);
+}
+
+/// Makes `out` a frame: its first [`HEADER`] bytes were left free, the others are the payload.
+pub(super) fn put_header(out: &mut [u8], kind: Kind) {
+    let length = out.len().saturating_sub(HEADER);
+    if let Some(header) = out.first_chunk_mut() {
+        *header = head(kind, length);
+    }
+}
+
+fn head(kind: Kind, length: usize) -> [u8; HEADER] {
+    debug_assert!(length <= MAX_MESSAGE, "the encoder bounds messages");
+    let length = u32::try_from(length).unwrap_or(u32::MAX) & 0x00FF_FFFF;
+    ((kind as u32) << 24 | length).to_be_bytes()
 }
 
 /// Announces that the reader has made room.
@@ -86,6 +98,9 @@ mod tests {
         assert_eq!(header(&out), Ok(Some((Kind::Message, 300))));
         assert_eq!(out.len(), HEADER + 300);
         assert_eq!(header(&out[..3]), Ok(None));
+        let mut same = vec![7; HEADER + 300];
+        put_header(&mut same, Kind::Message);
+        assert_eq!(same, out);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::frame;
 use super::shared::Shared;
 use alloc::sync::Arc;
 use core::future::poll_fn;
-use tangelo_core::wire::{Hello, Message, encode};
+use tangelo_core::wire::{Hello, Message, encode_behind};
 use tangelo_core::{Error, ErrorKind, Result};
 
 /// The sending half of a link; clones send on the same one.
@@ -133,9 +133,8 @@ impl Frame {
         if matches!(message, Message::Ping | Message::Pong { .. }) {
             return Err(Error::new(ErrorKind::Invalid, "heartbeats are the link's own"));
         }
-        let payload = encode(message)?;
-        let mut out = Vec::with_capacity(frame::HEADER + payload.len());
-        frame::put(&mut out, frame::Kind::Message, &payload);
+        let mut out = encode_behind(&[0; frame::HEADER], message)?;
+        frame::put_header(&mut out, frame::Kind::Message);
         Ok(Self(out))
     }
 }

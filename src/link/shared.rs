@@ -246,13 +246,18 @@ impl Shared {
             orders.close = Some(reason.clone());
         }
         let freed = before - state.outbound.len();
-        shrink(&mut state.outbound);
-        shrink(&mut state.inbound);
         drop(state);
         if freed > 0 {
             self.room.notify_additional(freed);
         }
         orders
+    }
+
+    /// Gives the memory of a burst back.
+    pub(super) fn shrink(&self) {
+        let mut state = self.state();
+        shrink(&mut state.outbound);
+        shrink(&mut state.inbound);
     }
 
     /// The task has ended; a link that was closed before keeps its first reason.
@@ -284,7 +289,6 @@ impl Consumed {
     }
 }
 
-/// Gives the memory of a burst back.
 fn shrink<T>(queue: &mut VecDeque<T>) {
     if queue.is_empty() && queue.capacity() > 64 {
         *queue = VecDeque::new();

@@ -154,9 +154,6 @@ impl Task {
                     self.liveness.heard(Instant::now());
                 }
                 self.shared.deliver(&mut self.arrived);
-                if self.arrived.capacity() > 64 {
-                    self.arrived = Vec::new();
-                }
                 result.map(|()| true)
             }
         }
@@ -215,8 +212,11 @@ impl Task {
                 return Ok(());
             }
             self.timer = None;
+            // An idle link needs little memory.
             self.reader.shrink();
             self.writer.shrink();
+            self.shared.shrink();
+            self.arrived = Vec::new();
         }
     }
 

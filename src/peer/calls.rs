@@ -78,13 +78,7 @@ impl Calls {
 
     /// Makes a call ready to be sent. From now on `then` is told its outcome, whatever happens; nothing is
     /// to be sent if it has been already.
-    pub(super) fn prepare(
-        &self,
-        route: &str,
-        body: Vec<u8>,
-        deadline: Instant,
-        then: Then,
-    ) -> Option<Frame> {
+    pub(super) fn prepare(&self, route: &str, body: Vec<u8>, deadline: Instant, then: Then) -> Option<Frame> {
         let id = self.last.fetch_add(1, Ordering::Relaxed);
         let frame = match Frame::new(&Message::Call(Call { id, route: route.into(), body })) {
             Ok(frame) => frame,

@@ -1,6 +1,6 @@
 //! What this server answers to others.
 
-use crate::link::{Inbox, Link, LinkConfig, Server, serve};
+use crate::link::{Frame, Inbox, Link, LinkConfig, Server, serve};
 use crate::sync::Mutex;
 use alloc::sync::Arc;
 use async_lock::Semaphore;
@@ -106,13 +106,15 @@ async fn answer_all(runtime: Arc<dyn Runtime>, remotes: Remotes, link: Link, mut
 async fn answer_one(remotes: &Remotes, link: &Link, from: &Arc<str>, Call { id, route, body }: Call) {
     let result = remotes.answer(from, &route, body).await;
     let result = result.map(ByteBuf::from).map_err(|error| (error.kind(), error.to_string()));
-    if let Err(error) = link.send(Message::Return(Return { id, result })).await
-        && error.kind() == ErrorKind::Invalid
-    {
+    let frame = Frame::new(&Message::Return(Return { id, result })).or_else(|error| {
         // Whoever asked must not wait in vain for what is too large to be sent.
         let message = format!("its answer cannot be sent: {}", error.message());
-        let result = Err((ErrorKind::Invalid, message));
-        let _ = link.send(Message::Return(Return { id, result })).await;
+        Frame::new(&Message::Return(Return { id, result: Err((error.kind(), message)) }))
+    });
+    if let Ok(frame) = frame
+        && let Ok(Err(full)) = link.try_send_frame(frame)
+    {
+        let _ = link.send_frame(full).await;
     }
     // A caller that has gone needs no answer.
 }

@@ -108,6 +108,18 @@ pub enum Message {
     Return(Return),
 }
 
+impl Message {
+    /// About as long as it is when encoded, in bytes; what is short mostly is not looked at.
+    pub(super) fn expected_length(&self) -> usize {
+        let long = match self {
+            Self::Call(Call { route, body, .. }) => route.len() + body.len(),
+            Self::Return(Return { result: Ok(body), .. }) => body.len(),
+            _ => 0,
+        };
+        long + 32
+    }
+}
+
 /// How far a server has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Phase {

@@ -30,16 +30,23 @@ pub const MAX_MESSAGE: usize = 8 << 20;
 /// # Errors
 /// [`Invalid`](ErrorKind::Invalid) if it is larger than [`MAX_MESSAGE`].
 pub fn encode(message: &Message) -> Result<Vec<u8>> {
-    let bytes = postcard::to_allocvec(message)
+    encode_behind(&[], message)
+}
+
+/// Encodes a message behind a header of the caller's.
+///
+/// # Errors
+/// As for [`encode`].
+pub fn encode_behind(header: &[u8], message: &Message) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(header.len() + message.expected_length());
+    bytes.extend_from_slice(header);
+    let bytes = postcard::to_extend(message, bytes)
         .map_err(|e| Error::new(ErrorKind::Protocol, "cannot encode a message").with_source(e))?;
-    if bytes.len() > MAX_MESSAGE {
-        return Err(Error::new(
-            ErrorKind::Invalid,
-            format!(
-                "a message of {} bytes is over the limit of {MAX_MESSAGE}: send less at once",
-                bytes.len()
-            ),
-        ));
+    let length = bytes.len() - header.len();
+    if length > MAX_MESSAGE {
+        let message =
+            format!("a message of {length} bytes is over the limit of {MAX_MESSAGE}: send less at once");
+        return Err(Error::new(ErrorKind::Invalid, message));
     }
     Ok(bytes)
 }

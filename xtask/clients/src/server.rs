@@ -69,7 +69,9 @@ pub(crate) fn serve(work: &mut impl Work) -> Result<()> {
                         sockopt::set_tcp_nodelay(&stream, true)?;
                         stream.set_nonblocking(true)?;
                         epoll::add(&epoll, stream.as_fd(), EventData::new_u64(next), EventFlags::IN)?;
-                        peers.0.insert(next, Peer { socket: stream.into(), is_open: false, rest: Vec::new() });
+                        peers
+                            .0
+                            .insert(next, Peer { socket: stream.into(), is_open: false, rest: Vec::new() });
                         next += 1;
                     }
                 }
@@ -163,7 +165,8 @@ impl Peer {
         let mut requests = Vec::new();
         while let Some((frame, length)) = frame::decode(&rest[at..])? {
             at += length;
-            let payload: Vec<u8> = frame::unmasked(frame.payload, frame.mask.unwrap_or_default()).collect();
+            let mut payload = frame.payload.to_vec();
+            frame::mask_with(&mut payload, frame.mask.unwrap_or_default());
             let (kind, body) = pomelo::unpack(&mut &payload[..])?;
             match kind {
                 pomelo::HANDSHAKE => {
