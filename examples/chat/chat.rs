@@ -152,8 +152,10 @@ async fn look_again(app: &App, added: BTreeSet<String>) {
         let members = async { present(app, &app.global_channels()?, &room).await };
         match members.await {
             Ok(members) => {
-                for uid in rooms(app).found(app, &room, members, &added) {
-                    tell(app, &room, "onAdd", &json!({"user": name(&uid)}), &uid).await;
+                let found = rooms(app).found(app, &room, members, &added);
+                // Whoever has gone meanwhile is not announced any more.
+                for uid in found.iter().filter(|uid| rooms(app).has(&room, uid)) {
+                    tell(app, &room, "onAdd", &json!({"user": name(uid)}), uid).await;
                 }
             }
             Err(error) => println!("{room}: who is there cannot be read: {error}"),

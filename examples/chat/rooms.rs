@@ -105,6 +105,11 @@ impl Rooms {
         found
     }
 
+    /// Whether this user is in the room, as far as is known.
+    pub(crate) fn has(&self, room: &str, uid: &str) -> bool {
+        self.known().rooms.get(room).is_some_and(|seats| seats.contains_key(uid))
+    }
+
     /// A session has closed. False if its user is here with another one by now.
     pub(crate) fn left(&self, app: &App, room: &str, uid: &str, sid: &str, session: u64) -> bool {
         let mut known = self.known();

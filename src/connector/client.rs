@@ -259,10 +259,27 @@ impl Client {
         self.0.outbox.lock().put(frame, self.0.hub.room)
     }
 
-    /// Queues a frame that this client alone is sent. It is not written at once: more may follow.
+    /// Queues a frame that this client alone is sent. It is not written at once, as more may follow, unless the
+    /// queue is full: that says nothing of a client before it has had a chance to read.
     pub(super) fn send(&self, frame: Frame) {
-        match self.put(frame) {
-            Put::Flush => self.0.hub.flush_later(self.clone()),
+        let mut put = self.put(frame.clone());
+        if put == Put::Full
+            && let Some(mut pipe) = self.0.pipe.try_lock()
+        {
+            let mut sent = Sent::default();
+            let flushed =
+                self.flush_locked(&mut pipe, &mut Context::from_waker(Waker::noop()), false, &mut sent);
+            drop(pipe);
+            self.0.hub.counters.add_sent(sent);
+            match flushed {
+                Flushed::More => self.0.hub.flush_first(self.clone()),
+                Flushed::Dead => self.close(Why::LOST),
+                Flushed::Drained | Flushed::Blocked => {}
+            }
+            put = self.put(frame);
+        }
+        match put {
+            Put::Flush => self.0.hub.flush_first(self.clone()),
             Put::Full => self.overflowed(),
             Put::Waits | Put::Closed => {}
         }

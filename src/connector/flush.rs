@@ -23,6 +23,8 @@ pub(super) struct Flusher(Mutex<List>);
 #[derive(Debug, Default)]
 struct List {
     clients: Vec<Client>,
+    /// Those that wait for an answer.
+    urgent: Vec<Client>,
     task: Option<Waker>,
     ended: bool,
 }
@@ -30,21 +32,23 @@ struct List {
 impl Flusher {
     /// Puts clients on the list.
     pub(super) fn list(&self, clients: impl IntoIterator<Item = Client>) {
-        let task = {
-            let mut list = self.0.lock();
-            list.clients.extend(clients);
-            list.task.take()
-        };
-        if let Some(task) = task {
-            task.wake();
-        }
+        self.change(|list| list.clients.extend(clients));
+    }
+
+    /// Puts a client before those on the list.
+    pub(super) fn list_first(&self, client: Client) {
+        self.change(|list| list.urgent.push(client));
     }
 
     /// Ends its task once the list is empty.
     pub(super) fn end(&self) {
+        self.change(|list| list.ended = true);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut List)) {
         let task = {
             let mut list = self.0.lock();
-            list.ended = true;
+            change(&mut list);
             list.task.take()
         };
         if let Some(task) = task {
@@ -54,30 +58,36 @@ impl Flusher {
 
     /// Writes to the clients on the list.
     pub(super) async fn run(&self, counters: &Arc<Counters>) {
-        let mut due = Vec::new();
+        let (mut urgent, mut due) = (Vec::new(), Vec::new());
         while poll_fn(|cx| self.poll_wait(cx)).await {
             // What else is about to be sent goes along.
             yield_now().await;
             core::mem::swap(&mut self.0.lock().clients, &mut due);
-            let mut more = Vec::new();
-            let mut left = &due[..];
-            while !left.is_empty() {
-                let (done, sent) = write(left, &mut more);
-                counters.add_sent(sent);
-                left = &left[done..];
+            let (mut more, mut left) = (Vec::new(), &due[..]);
+            loop {
+                // An answer does not wait until all is written that is pushed.
+                core::mem::swap(&mut self.0.lock().urgent, &mut urgent);
+                if urgent.is_empty() && left.is_empty() {
+                    break;
+                }
+                let mut first = &urgent[..];
+                while !first.is_empty() {
+                    first = write(first, &mut more, counters);
+                    yield_now().await;
+                }
+                urgent.clear();
+                left = write(left, &mut more, counters);
                 yield_now().await;
             }
             due.clear();
-            if !more.is_empty() {
-                self.0.lock().clients.append(&mut more);
-            }
+            self.0.lock().clients.append(&mut more);
         }
     }
 
     /// Waits until somebody is on the list; `false`: the end.
     fn poll_wait(&self, cx: &Context<'_>) -> Poll<bool> {
         let mut list = self.0.lock();
-        if !list.clients.is_empty() {
+        if !list.clients.is_empty() || !list.urgent.is_empty() {
             return Poll::Ready(true);
         }
         if list.ended {
@@ -88,20 +98,21 @@ impl Flusher {
     }
 }
 
-/// Writes to the first of `clients`, and says to how many; those that have more yet go to `more`. Whoever
+/// Writes to the first of `clients`, and gives back the others; those that have more yet go to `more`. Whoever
 /// takes nothing at present is waited for by its own task.
-fn write(clients: &[Client], more: &mut Vec<Client>) -> (usize, Sent) {
-    let (mut sent, mut blocked) = (Sent::default(), 0);
+fn write<'a>(clients: &'a [Client], more: &mut Vec<Client>, counters: &Counters) -> &'a [Client] {
+    let (mut sent, mut blocked, mut left) = (Sent::default(), 0, clients);
     let mut cx = Context::from_waker(Waker::noop());
-    for (done, client) in clients.iter().enumerate() {
-        if sent.writes + blocked >= AT_ONCE {
-            return (done, sent);
-        }
+    while let Some((client, others)) = left.split_first()
+        && sent.writes + blocked < AT_ONCE
+    {
         match client.flush(&mut cx, false, &mut sent) {
             Flushed::More => more.push(client.clone()),
             Flushed::Blocked => blocked += 1,
             Flushed::Drained | Flushed::Dead => {}
         }
+        left = others;
     }
-    (clients.len(), sent)
+    counters.add_sent(sent);
+    left
 }

@@ -107,6 +107,11 @@ impl Hub {
         self.flusher(&client).list([client]);
     }
 
+    /// Has this client written to before those that are pushed to.
+    pub(super) fn flush_first(&self, client: Client) {
+        self.flusher(&client).list_first(client);
+    }
+
     /// Has these clients written to.
     pub(super) fn flush_all_later(&self, clients: Vec<Client>) {
         if let [flusher] = &*self.flushers {

@@ -7,7 +7,7 @@ use super::table::Table;
 use super::wire::{Forwarded, REQUEST};
 use super::{HandlerError, Request};
 use crate::app::App;
-use crate::peer::{Late, Outcome};
+use crate::peer::{Ask, Late, Outcome};
 use crate::session::{At, Session};
 use alloc::sync::Arc;
 use core::panic::AssertUnwindSafe;
@@ -63,11 +63,17 @@ pub(super) fn forward(app: &App, table: &Table, server_type: &str, body: &[u8], 
         let answer = outcome.map_or_else(late, |answer| answer.map_err(failed));
         answering.end(answer);
     };
-    let Some(unsent) = peers.ask(server, REQUEST, message, table.timeout, Box::new(then)) else { return };
+    let unsent = match peers.ask(server, REQUEST, message, table.timeout, Box::new(then)) {
+        Some(Ask::Unsent(unsent)) => unsent,
+        Some(Ask::Sent(asked)) => return asked.detach(),
+        None => return,
+    };
     let (sender, server) = (app.clone(), server.clone());
     let mut sending: BoxFuture<'static, ()> = Box::pin(async move {
-        if let Ok(peers) = sender.shared().peers() {
-            peers.send(&server, unsent).await;
+        if let Ok(peers) = sender.shared().peers()
+            && let Some(asked) = peers.send(&server, unsent).await
+        {
+            asked.detach();
         }
     });
     // It takes its place at once.

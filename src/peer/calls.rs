@@ -26,7 +26,7 @@ pub(crate) struct Late;
 /// What has become of a call.
 pub(crate) type Outcome = Result<Result<Vec<u8>>, Late>;
 
-/// Is told the outcome of a call, once. It must not block: whoever finds the outcome out runs it, mostly the
+/// Is told the outcome of a call, once, unless that is [forgotten](Asked). It must not block: whoever finds the outcome out runs it, mostly the
 /// link's reader. So an answer costs no task of its own, and those that come together are dealt with together.
 pub(crate) type Then = Box<dyn FnOnce(Outcome) + Send>;
 
@@ -37,6 +37,25 @@ pub(super) struct Calls {
     pending: Mutex<Pending>,
     /// A deadline that is sooner than all others, or the end.
     sooner: Event,
+}
+
+/// A call that has been asked; who drops it does not want the outcome any more.
+#[derive(Debug)]
+pub(crate) struct Asked(Option<(Arc<Calls>, u64)>);
+
+impl Asked {
+    /// The outcome is wanted, whoever lives.
+    pub(crate) fn detach(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if let Some((calls, id)) = self.0.take() {
+            calls.forget(id);
+        }
+    }
 }
 
 /// Calls that wait for an answer; none is taken once the link is closed.
@@ -72,13 +91,24 @@ impl Calls {
         calls
     }
 
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.pending.lock().waiting.len()
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.link.is_closed()
     }
 
-    /// Makes a call ready to be sent. From now on `then` is told its outcome, whatever happens; nothing is
-    /// to be sent if it has been already.
-    pub(super) fn prepare(&self, route: &str, body: Vec<u8>, deadline: Instant, then: Then) -> Option<Frame> {
+    /// Makes a call ready to be sent. From now on `then` is told its outcome, whatever happens; if it has been told
+    /// already, nothing is to be sent.
+    pub(super) fn prepare(
+        self: &Arc<Self>,
+        route: &str,
+        body: Vec<u8>,
+        deadline: Instant,
+        then: Then,
+    ) -> Option<(Asked, Frame)> {
         let id = self.last.fetch_add(1, Ordering::Relaxed);
         let frame = match Frame::new(&Message::Call(Call { id, route: route.into(), body })) {
             Ok(frame) => frame,
@@ -102,7 +132,7 @@ impl Calls {
         if sooner {
             self.sooner.notify(1);
         }
-        Some(frame)
+        Some((Asked(Some((Arc::clone(self), id))), frame))
     }
 
     /// Sends what was made ready if that needs no waiting, or gives it back.
@@ -128,6 +158,13 @@ impl Calls {
         if done {
             self.link.close("no longer needed");
         }
+    }
+
+    fn forget(&self, id: u64) {
+        let mut pending = self.pending.lock();
+        let forgotten = pending.waiting.remove(&id);
+        self.close_if_done(pending);
+        drop(forgotten);
     }
 
     fn answered(&self, Return { id, result }: Return) {

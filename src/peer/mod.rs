@@ -12,7 +12,7 @@ use crate::sync::Mutex;
 use crate::time::timeout;
 use alloc::sync::Arc;
 use calls::Calls;
-pub(crate) use calls::{Late, Outcome, Then};
+pub(crate) use calls::{Asked, Late, Outcome, Then};
 use core::fmt;
 use core::time::Duration;
 use std::collections::HashMap;
@@ -56,9 +56,11 @@ impl Peers {
     ) -> Result<Vec<u8>> {
         let (tell, told) = async_channel::bounded(1);
         let then = Box::new(move |outcome| drop(tell.try_send(outcome)));
-        if let Some(unsent) = self.ask(server, route, body, limit, then) {
-            self.send(server, unsent).await;
-        }
+        let _asked = match self.ask(server, route, body, limit, then) {
+            Some(Ask::Sent(asked)) => Some(asked),
+            Some(Ask::Unsent(unsent)) => self.send(server, unsent).await,
+            None => None,
+        };
         let outcome = told.recv().await.unwrap_or_else(|_| Ok(Err(stopping())));
         outcome.unwrap_or_else(|Late| {
             let (id, limit) = (&server.def.id, limit.as_millis());
@@ -69,8 +71,8 @@ impl Peers {
         })
     }
 
-    /// Calls a route of `server`, and has `then` told the outcome; what is given back is to be
-    /// [sent](Self::send). Calls arrive in their order, as long as the link lives.
+    /// Calls a route of `server`, and has `then` told the outcome; `None`: it has been told already. Calls
+    /// arrive in their order, as long as the link lives.
     pub(crate) fn ask(
         &self,
         server: &ServerInfo,
@@ -78,7 +80,7 @@ impl Peers {
         body: Vec<u8>,
         limit: Duration,
         then: Then,
-    ) -> Option<Unsent> {
+    ) -> Option<Ask> {
         let now = Instant::now();
         let peer = match self.peer(server) {
             Ok(peer) => peer,
@@ -92,30 +94,35 @@ impl Peers {
         let ready = match peer.opened() {
             None => Ready::Body(route.into(), body, then),
             Some(calls) => {
-                let frame = calls.prepare(route, body, deadline, then)?;
-                let frame = peer.send_at_once(&calls, frame)?;
-                Ready::Frame(calls, frame)
+                let (asked, frame) = calls.prepare(route, body, deadline, then)?;
+                match peer.send_at_once(&calls, frame) {
+                    None => return Some(Ask::Sent(asked)),
+                    Some(frame) => Ready::Frame(asked, calls, frame),
+                }
             }
         };
-        Some(Unsent { peer, ready, since: now, deadline })
+        Some(Ask::Unsent(Unsent { peer, ready, since: now, deadline }))
     }
 
     /// Sends what could not be sent at once. It has its place in the order from the first poll on.
     ///
+    /// `None`: the outcome has been told already.
+    ///
     /// # Cancel safety
-    /// It may have been sent or not, and nobody need be told the outcome.
-    pub(crate) async fn send(&self, server: &ServerInfo, unsent: Unsent) {
+    /// It may have been sent or not, and nobody is told the outcome.
+    pub(crate) async fn send(&self, server: &ServerInfo, unsent: Unsent) -> Option<Asked> {
         let Unsent { peer, ready, since, deadline } = unsent;
         let limit = deadline.saturating_since(Instant::now());
         let place = peer.turns.enter();
         match ready {
             // If it is too late its caller is told so anyway.
-            Ready::Frame(calls, frame) => {
+            Ready::Frame(asked, calls, frame) => {
                 let sending = async {
                     let _turn = place.await;
                     calls.send(frame).await;
                 };
                 let _ = timeout(&self.runtime, limit, sending).await;
+                return Some(asked);
             }
             Ready::Body(route, body, then) => {
                 let opening = async {
@@ -124,15 +131,17 @@ impl Peers {
                 };
                 match timeout(&self.runtime, limit, opening).await {
                     Ok(Ok((_turn, calls))) => {
-                        let Some(frame) = calls.prepare(&route, body, deadline, then) else { return };
+                        let (asked, frame) = calls.prepare(&route, body, deadline, then)?;
                         let limit = deadline.saturating_since(Instant::now());
                         let _ = timeout(&self.runtime, limit, calls.send(frame)).await;
+                        return Some(asked);
                     }
                     Ok(Err(error)) => then(Ok(Err(error))),
                     Err(_) => then(Err(Late)),
                 }
             }
         }
+        None
     }
 
     /// Closes the link to a server that has gone.
@@ -141,6 +150,13 @@ impl Peers {
         if links.get(&server.def.id).is_some_and(|peer| peer.incarnation <= server.incarnation) {
             links.remove(&server.def.id);
         }
+    }
+
+    /// How many calls wait for an answer of this server.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self, id: &str) -> usize {
+        let peer = self.links.lock().get(id).cloned();
+        peer.and_then(|peer| peer.opened()).map_or(0, |calls| calls.waiting())
     }
 
     /// The open link, or a new one.
@@ -199,6 +215,14 @@ impl Peers {
     }
 }
 
+/// A call whose outcome is not known yet.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    Sent(Asked),
+    /// To be [sent](Peers::send).
+    Unsent(Unsent),
+}
+
 /// A call that could not be sent at once.
 pub(crate) struct Unsent {
     peer: Arc<Peer>,
@@ -215,7 +239,7 @@ impl fmt::Debug for Unsent {
 
 enum Ready {
     /// There is no room, or others wait.
-    Frame(Arc<Calls>, Frame),
+    Frame(Asked, Arc<Calls>, Frame),
     /// There is no link.
     Body(String, Vec<u8>, Then),
 }

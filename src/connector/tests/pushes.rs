@@ -113,6 +113,22 @@ fn a_client_whose_queue_is_full_is_reported_and_goes_and_nobody_else_feels_it() 
 }
 
 #[test]
+fn answers_that_come_together_may_be_more_than_the_queue_takes() {
+    const ANSWERS: u64 = 20;
+    let config = ConnectorConfig { queue: 100 << 10, queue_messages: 3, ..quick() };
+    let (app, _sink, ends, _) = crowd(1, config);
+    let client = app.shared().clients.all().remove(0);
+    let body = format!("\"{}\"", "x".repeat(60 << 10));
+    (1..=ANSWERS).for_each(|id| client.respond(id, "a.b.c", body.as_bytes()));
+    let mut heard = Vec::new();
+    eventually("all of them", || {
+        heard.extend(ends[0].heard());
+        packages(&heard).len() == usize::try_from(ANSWERS).unwrap()
+    });
+    assert_eq!((app.connector_stats().unwrap().overflowed, client.is_closed()), (0, false));
+}
+
+#[test]
 fn a_slow_client_may_miss_messages_instead() {
     let config = ConnectorConfig { queue_messages: 10, slow: SlowClient::Drop, ..quick() };
     let (app, sink, ends, names) = crowd(1, config);

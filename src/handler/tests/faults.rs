@@ -41,6 +41,40 @@ fn a_backend_that_dies_in_mid_request_is_told_at_once_and_the_next_goes_to_anoth
 }
 
 #[test]
+fn a_call_that_is_given_up_is_forgotten_and_the_link_goes_with_the_last_that_is_not() {
+    run(|mut fleet| async move {
+        let (front, (back, _wire)) = fleet.pair(|_| (), slow).await;
+        let hangs = front.clone();
+        let call =
+            async || hangs.call("chat-1", "chat.chatRemote.hang", b"null".to_vec(), Duration::MAX).await;
+        let given_up = async {
+            front.sleep(Duration::from_millis(100)).await;
+            Ok(b"given up".to_vec())
+        };
+        assert_eq!(call().or(given_up).await.unwrap(), b"given up");
+        assert_eq!(front.shared().peers().unwrap().waiting("chat-1"), 0);
+        // The server is said to have gone, and may answer yet what it has been asked.
+        let (answer, answered) = async_channel::bounded(1);
+        back.remote("chat.late", move |_, _| {
+            let answered = answered.clone();
+            async move { Ok(answered.recv().await.unwrap_or_default()) }
+        });
+        let asking = front.clone();
+        let (tell, told) = async_channel::bounded(1);
+        front.spawn(async move {
+            let outcome = asking.call("chat-1", "chat.late", Vec::new(), SOON).await;
+            tell.send(outcome).await.unwrap();
+        });
+        while front.shared().peers().unwrap().waiting("chat-1") == 0 {
+            front.sleep(Duration::from_millis(1)).await;
+        }
+        front.shared().servers_changed(&[], &fleet.servers[1..]);
+        answer.send(b"late".to_vec()).await.unwrap();
+        assert_eq!(told.recv().await.unwrap().unwrap(), b"late");
+    });
+}
+
+#[test]
 fn a_backend_that_is_frozen_or_hangs_ends_with_the_time() {
     run(|mut fleet| async move {
         let (front, (_back, wire)) = fleet.pair(|_| (), slow).await;
