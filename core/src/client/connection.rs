@@ -35,8 +35,9 @@ pub struct Settings {
     pub max_handshake: usize,
     /// The longest package of a client that works, in bytes. Default: 64 KiB.
     pub max_package: usize,
-    /// How many idle packages may come beyond one a second, or beyond two each `heartbeat` if that
-    /// is more. Idle are those that are ignored, and heartbeats. Default: 32.
+    /// How many idle packages may come beyond ten a second, or beyond two each `heartbeat` if that
+    /// is more. Idle are those that are ignored, and heartbeats. Default: 32. (Some clients beat once
+    /// more than they are asked to, and from then on twice as often; Pomelo bears that.)
     pub max_idle: u32,
 }
 
@@ -56,8 +57,8 @@ impl Default for Settings {
 impl Settings {
     /// The time in which one idle package is forgotten.
     fn forgets_in(&self) -> Duration {
-        let second = Duration::from_secs(1);
-        self.heartbeat.map_or(second, |time| second.min(time / 2)).max(Duration::from_millis(1))
+        let tenth = Duration::from_millis(100);
+        self.heartbeat.map_or(tenth, |time| tenth.min(time / 2)).max(Duration::from_millis(1))
     }
 }
 
