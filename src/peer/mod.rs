@@ -1,22 +1,23 @@
 //! Calls from server to server, over links on the servers' own ports.
 
 mod calls;
+mod life;
 mod remotes;
 mod turns;
 
 pub(crate) use remotes::{Remotes, serve_peers};
 pub(crate) use turns::Turns;
 
-use crate::link::{Frame, LinkConfig, connect};
+use crate::link::{LinkConfig, connect};
 use crate::sync::Mutex;
 use crate::time::timeout;
 use alloc::sync::Arc;
 use calls::Calls;
 pub(crate) use calls::{Asked, Late, Outcome, Then};
-use core::fmt;
 use core::time::Duration;
+pub(crate) use life::{Ask, Unsent};
+use life::{Peer, Ready};
 use std::collections::HashMap;
-use tangelo_core::config::Incarnation;
 use tangelo_core::runtime::Runtime;
 use tangelo_core::wire::ServerInfo;
 use tangelo_core::{Error, ErrorKind, Instant, Result};
@@ -27,17 +28,6 @@ pub(crate) struct Peers {
     runtime: Arc<dyn Runtime>,
     config: LinkConfig,
     links: Mutex<HashMap<String, Arc<Peer>>>,
-}
-
-/// One life of another server; its link is opened by the first call.
-#[derive(Debug)]
-struct Peer {
-    incarnation: Incarnation,
-    open: Mutex<Option<Arc<Calls>>>,
-    /// Calls go out in the order in which they came, also while the link is being opened, or is full.
-    turns: Turns,
-    /// The last failure to open the link: whoever has waited through it need not try again.
-    failed: Mutex<Option<(Instant, ErrorKind, String)>>,
 }
 
 impl Peers {
@@ -204,67 +194,9 @@ impl Peers {
             }
             _ => {}
         }
-        let fresh = Arc::new(Peer {
-            incarnation,
-            open: Mutex::default(),
-            turns: Turns::default(),
-            failed: Mutex::default(),
-        });
+        let fresh = Arc::new(Peer::new(incarnation));
         links.insert(id.clone(), Arc::clone(&fresh));
         Ok(fresh)
-    }
-}
-
-/// A call whose outcome is not known yet.
-#[derive(Debug)]
-pub(crate) enum Ask {
-    Sent(Asked),
-    /// To be [sent](Peers::send).
-    Unsent(Unsent),
-}
-
-/// A call that could not be sent at once.
-pub(crate) struct Unsent {
-    peer: Arc<Peer>,
-    ready: Ready,
-    since: Instant,
-    deadline: Instant,
-}
-
-impl fmt::Debug for Unsent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unsent").field("peer", &self.peer).finish_non_exhaustive()
-    }
-}
-
-enum Ready {
-    /// There is no room, or others wait.
-    Frame(Asked, Arc<Calls>, Frame),
-    /// There is no link.
-    Body(String, Vec<u8>, Then),
-}
-
-impl Peer {
-    fn opened(&self) -> Option<Arc<Calls>> {
-        self.open.lock().as_ref().filter(|calls| !calls.is_closed()).cloned()
-    }
-
-    /// Sends it, or gives it back.
-    fn send_at_once(&self, calls: &Calls, frame: Frame) -> Option<Frame> {
-        let mut frame = Some(frame);
-        self.turns.at_once(|| {
-            frame = calls.try_send(frame.take()?).err();
-            frame.is_none().then_some(())
-        });
-        frame
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        if let Some(calls) = self.open.lock().take() {
-            calls.retire();
-        }
     }
 }
 
