@@ -1,6 +1,6 @@
 //! Locks for small pieces of shared state.
 
-use std::sync::{MutexGuard, PoisonError, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+use std::sync::{MutexGuard, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 /// A mutex whose data stays usable when a holder panicked: nothing behind one is left half-changed.
 /// It is never held across an await.
@@ -10,15 +10,6 @@ pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
 impl<T> Mutex<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self(std::sync::Mutex::new(value))
-    }
-
-    /// The lock, unless somebody holds it.
-    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        match self.0.try_lock() {
-            Ok(guard) => Some(guard),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {

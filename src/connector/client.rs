@@ -263,18 +263,12 @@ impl Client {
     /// queue is full: that says nothing of a client before it has had a chance to read.
     pub(super) fn send(&self, frame: Frame) {
         let mut put = self.put(frame.clone());
-        if put == Put::Full
-            && let Some(mut pipe) = self.0.pipe.try_lock()
-        {
+        if put == Put::Full {
             let mut sent = Sent::default();
-            let flushed =
-                self.flush_locked(&mut pipe, &mut Context::from_waker(Waker::noop()), false, &mut sent);
-            drop(pipe);
+            let flushed = self.flush(&mut Context::from_waker(Waker::noop()), false, &mut sent);
             self.0.hub.counters.add_sent(sent);
-            match flushed {
-                Flushed::More => self.0.hub.flush_first(self.clone()),
-                Flushed::Dead => self.close(Why::LOST),
-                Flushed::Drained | Flushed::Blocked => {}
+            if flushed == Flushed::More {
+                self.0.hub.flush_first(self.clone());
             }
             put = self.put(frame);
         }

@@ -56,8 +56,9 @@ impl Wire {
         self.state.thawed.notify(usize::MAX);
     }
 
-    /// Breaks for ever, as when the process at its end has died.
+    /// Breaks for ever, as when the process at its end has died. What is sent from now on does not arrive any more.
     pub(super) fn cut(&self) {
+        self.freeze();
         self.state.alive.lock().take();
     }
 }
