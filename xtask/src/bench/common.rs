@@ -25,4 +25,16 @@ impl Common {
     pub(crate) fn runtimes(&self) -> Vec<Runtime> {
         self.runtime.map_or_else(|| vec![Runtime::Tokio, Runtime::Smol], |one| vec![one])
     }
+
+    /// The command line of the benchmark `bench`, as a report names it.
+    pub(crate) fn shown(&self, bench: &str) -> String {
+        let mut shown = format!("cargo xtask bench {bench}");
+        if self.quick {
+            shown += " --quick";
+        }
+        if let Some(runtime) = self.runtime {
+            shown = format!("{shown} --runtime {}", runtime.name());
+        }
+        shown
+    }
 }

@@ -106,7 +106,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         pushes: few(20, 100),
     };
 
-    let mut report = Report::begin(shown(args));
+    let mut report = Report::begin(args.common.shown("channels"));
     let redis = Redis::start(&Options::default())?;
     let pid = redis.pid().context("Redis has ended")?;
     setting.cores.pin_server(pid)?;
@@ -138,17 +138,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         println!("written to docs/benchmarks.md");
     }
     Ok(())
-}
-
-fn shown(args: &Args) -> String {
-    let mut shown = "cargo xtask bench channels".to_owned();
-    if args.common.quick {
-        shown += " --quick";
-    }
-    if let Some(runtime) = args.common.runtime {
-        shown = format!("{shown} --runtime {}", runtime.name());
-    }
-    shown
 }
 
 /// Such as `7.0.15`.

@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for runtime in runtimes {
         ours.push(Tangelo { runtime, app: builds::clients_app(runtime, args.common.built)? });
     }
-    let mut report = Report::begin(shown(args));
+    let mut report = Report::begin(args.common.shown("clients"));
     report.versions.push(("Tangelo".to_owned(), env!("CARGO_PKG_VERSION").to_owned()));
     let mut setting = Setting {
         quick: args.common.quick,
@@ -157,17 +157,6 @@ fn files() -> Result<()> {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).context("the limit of open files")
-}
-
-fn shown(args: &Args) -> String {
-    let mut shown = "cargo xtask bench clients".to_owned();
-    if args.common.quick {
-        shown += " --quick";
-    }
-    if let Some(runtime) = args.common.runtime {
-        shown = format!("{shown} --runtime {}", runtime.name());
-    }
-    shown
 }
 
 /// Starts a candidate on an empty store, in a directory of its own, and has `work` done with it.

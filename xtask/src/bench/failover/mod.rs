@@ -111,7 +111,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let settings: Vec<_> = shared.iter().flat_map(on).collect();
 
-    let mut report = Report::begin(shown(args));
+    let mut report = Report::begin(args.common.shown("failover"));
     report.versions = versions()?;
     if has(Part::Kill) {
         let measured = each(&settings, "kill -9 of the leader", |s| kill::measure(s, SERVERS, plan.kills))?;
@@ -179,14 +179,6 @@ fn each<T>(
         Ok((setting.to_string(), measured))
     });
     measured.collect()
-}
-
-fn shown(args: &Args) -> String {
-    let mut shown = "cargo xtask bench failover".to_owned();
-    if args.common.quick {
-        shown += " --quick";
-    }
-    shown
 }
 
 fn versions() -> Result<Vec<(String, String)>> {
