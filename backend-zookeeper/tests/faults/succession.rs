@@ -257,7 +257,7 @@ async fn a_lock_made_anew_gives_the_same_names_again(runtime: Arc<dyn Runtime>) 
     leader.store(b"kept").await.unwrap();
     assert_eq!(operator.locks().await, ["m-0000000000"]);
     // Somebody deletes everything, the stored state with its epoch too.
-    delete_all(&operator.client, &world.path).await;
+    operator.delete_all().await;
     let lost = within(&runtime, "the loss", leader.changed(LeadershipState::Leading)).await;
     assert_eq!(lost, LeadershipState::Lost);
     let again = world.lead(&coordinator, "m").await;
@@ -276,24 +276,6 @@ async fn a_lock_made_anew_gives_the_same_names_again(runtime: Arc<dyn Runtime>) 
     let mut standby = world.standby("standby", 0).await;
     again.resign().await.unwrap();
     within(&runtime, "the standby", &mut standby).await.unwrap();
-}
-
-/// `deleteall` of ZooKeeper's shell; who stands there makes new nodes meanwhile.
-async fn delete_all(client: &Client, path: &str) {
-    for _ in 0..50 {
-        for name in client.list_children(&format!("{path}/lock")).await.unwrap_or_default() {
-            let _ = client.delete(&format!("{path}/lock/{name}"), None).await;
-        }
-        let mut writer = client.new_multi_writer();
-        for name in client.list_children(path).await.unwrap_or_default() {
-            writer.add_delete(&format!("{path}/{name}"), None).unwrap();
-        }
-        writer.add_delete(path, None).unwrap();
-        if writer.commit().await.is_ok() {
-            return;
-        }
-    }
-    panic!("{path} cannot be deleted");
 }
 
 async fn campaigns_that_come_and_go_leave_nothing_behind(runtime: Arc<dyn Runtime>) {

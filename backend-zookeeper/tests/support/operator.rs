@@ -60,15 +60,24 @@ impl Operator {
         self.client.delete(&self.below(&format!("lock/{lock}")), None).await.unwrap();
     }
 
-    /// Deletes `<path>` with all that is in it.
+    /// Deletes `<path>` with all that is in it, at once: nobody is elected half-way, as a node after the other
+    /// would allow. Who stands there may make and delete nodes meanwhile.
     pub(crate) async fn delete_all(&self) {
-        for name in self.locks().await {
-            self.client.delete(&self.below(&format!("lock/{name}")), None).await.unwrap();
+        for _ in 0..50 {
+            let mut doomed: Vec<_> =
+                self.locks().await.iter().map(|name| self.below(&format!("lock/{name}"))).collect();
+            let children = self.client.list_children(&self.path).await.unwrap();
+            doomed.extend(children.iter().map(|name| self.below(name)));
+            doomed.push(self.path.clone());
+            let mut writer = self.client.new_multi_writer();
+            for path in &doomed {
+                writer.add_delete(path, None).unwrap();
+            }
+            if writer.commit().await.is_ok() {
+                return;
+            }
         }
-        for name in self.client.list_children(&self.path).await.unwrap() {
-            self.client.delete(&self.below(&name), None).await.unwrap();
-        }
-        self.client.delete(&self.path, None).await.unwrap();
+        panic!("{} cannot be deleted", self.path);
     }
 
     pub(crate) async fn acl(&self, name: &str) -> Vec<Acl> {
