@@ -1,7 +1,7 @@
 //! Clients: a frontend's `clientPort`, where they connect with TCP or WebSocket, and speak Pomelo's protocol.
 //!
 //! ```text
-//! accept ─▶ task (one per client) ─▶ input: http, websocket, packages ─▶ core's machine ─▶ handler::dispatch
+//! accept ─▶ task (one per client) ─▶ input: http, websocket ─▶ packages, core's machine ─▶ handler::dispatch
 //!             │ flushes what it is blocked on                                                  │ respond
 //!             ▼                                                                                ▼
 //!           pipe ◀──── flusher (one per CPU) ◀──── outbox ◀──── sink, Client::push ─────── Client
@@ -27,6 +27,7 @@ mod http;
 mod hub;
 mod input;
 mod outbox;
+mod packages;
 mod pipe;
 mod setup;
 mod sink;

@@ -26,8 +26,9 @@ pub(crate) struct Late;
 /// What has become of a call.
 pub(crate) type Outcome = Result<Result<Vec<u8>>, Late>;
 
-/// Is told the outcome of a call, once, unless that is [forgotten](Asked). It must not block: whoever finds the outcome out runs it, mostly the
-/// link's reader. So an answer costs no task of its own, and those that come together are dealt with together.
+/// Is told the outcome of a call, once, unless that is [forgotten](Asked). It must not block: whoever finds the
+/// outcome out runs it, mostly the link's reader. So an answer costs no task of its own, and those that come
+/// together are dealt with together.
 pub(crate) type Then = Box<dyn FnOnce(Outcome) + Send>;
 
 pub(super) struct Calls {

@@ -1,7 +1,6 @@
 //! One other host: a connection to its agent, opened when somebody needs it, and again when it breaks.
 
 use super::connection::Connection;
-use super::off;
 use super::reach::Reach;
 use super::ssh::{Ssh, explain};
 use crate::sync::Mutex;
@@ -13,7 +12,7 @@ use core::time::Duration;
 use event_listener::Event;
 use futures_lite::future;
 use std::process::Command;
-use tangelo_core::runtime::Runtime;
+use tangelo_core::runtime::{Runtime, unblock};
 use tangelo_core::{Error, ErrorKind, Instant, Result};
 use tracing::{debug, info, warn};
 
@@ -200,7 +199,7 @@ impl Keeper {
         let host = &*self.0;
         let command = (host.command)();
         debug!(host = host.name, ?command, "connecting");
-        let (ssh, stdin, stdout) = off(&*host.runtime, move || Ssh::start(command)).await??;
+        let (ssh, stdin, stdout) = unblock(&*host.runtime, move || Ssh::start(command)).await??;
         let connection = Connection::open(stdout, stdin)?;
         let greeted = future::or(timeout(&host.runtime, GREETING, connection.greeted()), async {
             self.closed().await;

@@ -8,7 +8,6 @@
 //! if not, it says so. The other way round, a process of another host would be looked for here, not be
 //! found, and so be started a second time.
 
-use super::off;
 use crate::sync::Mutex;
 use crate::time::timeout;
 use alloc::sync::Arc;
@@ -18,7 +17,7 @@ use std::collections::HashMap;
 use std::net::{ToSocketAddrs, UdpSocket};
 use tangelo_core::Instant;
 use tangelo_core::config::is_loopback;
-use tangelo_core::runtime::Runtime;
+use tangelo_core::runtime::{Runtime, unblock};
 use tracing::warn;
 
 /// How long the answer for a name holds; that for an address costs less than remembering it.
@@ -72,7 +71,8 @@ impl Places {
 /// The addresses of a name.
 async fn look_up(runtime: &Arc<dyn Runtime>, host: &str) -> Option<Vec<IpAddr>> {
     let name = host.to_owned();
-    let addresses = off(&**runtime, move || (name.as_str(), ANY_PORT).to_socket_addrs()).await.ok()?.ok()?;
+    let addresses =
+        unblock(&**runtime, move || (name.as_str(), ANY_PORT).to_socket_addrs()).await.ok()?.ok()?;
     Some(addresses.map(|address| address.ip()).collect())
 }
 

@@ -36,12 +36,11 @@ pub(crate) use reach::AGENT;
 pub(crate) use reach::Reach;
 pub(crate) use supervisor::HostSupervisor;
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::time::Duration;
 use tangelo_core::process::{LaunchSpec, ProcessRef};
 use tangelo_core::runtime::Runtime;
-use tangelo_core::{Error, ErrorKind, Instant, Result, Supervisor};
+use tangelo_core::{Instant, Result, Supervisor};
 
 /// How long a person waits for a process to be launched.
 #[cfg_attr(not(test), allow(dead_code, reason = "for `masterha`, which starts masters on other hosts"))]
@@ -67,18 +66,4 @@ pub(crate) async fn launch_detached(
     supervisor.close();
     supervisor.closed().await;
     launched
-}
-
-/// Runs `work` on a thread that may block. If this future is dropped, it runs to its end all the same.
-///
-/// # Errors
-/// If it panicked.
-async fn off<T: Send + 'static>(
-    runtime: &dyn Runtime,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T> {
-    let (done, outcome) = async_channel::bounded(1);
-    runtime.spawn_blocking(Box::new(move || drop(done.try_send(work()))));
-    let gone = |_| Error::new(ErrorKind::Io, "something that was done for another host has panicked");
-    outcome.recv().await.map_err(gone)
 }

@@ -8,7 +8,7 @@ use futures_lite::future;
 use tangelo_core::coordinator::{Epoch, LeadershipState};
 use tangelo_core::runtime::Runtime;
 use tangelo_core::{ErrorKind, Instant};
-use zookeeper_client::{Acls, Client, CreateMode};
+use zookeeper_client::{Acls, CreateMode};
 
 on_both_runtimes!(
     pomelo_lock_sequence_9_to_10_keeps_the_leader,

@@ -1,10 +1,9 @@
 //! Finding the process of a launch whose answer was lost.
 
-use super::super::off;
 use alloc::sync::Arc;
 use core::time::Duration;
 use tangelo_core::local::find_process;
-use tangelo_core::runtime::Runtime;
+use tangelo_core::runtime::{Runtime, unblock};
 use tangelo_core::{Error, Instant, ProcessRef, Result};
 
 /// How often one looks.
@@ -28,7 +27,7 @@ pub(super) async fn find(
     loop {
         let last = settled() || Instant::now() >= patience;
         let (host, pair) = (host.to_owned(), format!("{}={}", variable.0, variable.1));
-        let found = off(&**runtime, move || look(&host, pair.as_bytes())).await?;
+        let found = unblock(&**runtime, move || look(&host, pair.as_bytes())).await?;
         match found.map_err(|e| Error::io("look for a process in /proc", e))? {
             None if !last => runtime.sleep(LOOK_AGAIN).await,
             found => return Ok(found),
