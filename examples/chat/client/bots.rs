@@ -15,6 +15,8 @@ const REPORT: Duration = Duration::from_secs(1);
 /// Runs until somebody ends it, or none is left.
 pub(super) fn run(place: &Place, count: u16, every: u16) -> ExitCode {
     let counts = Arc::new(Counts::default());
+    // Those of an earlier run may still be leaving, and two runs may be at the same time.
+    let run = std::process::id();
     // Nobody sends: it is closed when the last one has ended.
     let (alive, all_ended) = channel::<()>();
     for number in 1..=count {
@@ -22,7 +24,7 @@ pub(super) fn run(place: &Place, count: u16, every: u16) -> ExitCode {
         std::thread::spawn(move || {
             let _alive = alive;
             let (tell, told) = sync_channel(EVENTS);
-            let visit = Visit::new(place, format!("bot-{number}"), Screen::Counted(counts), tell);
+            let visit = Visit::new(place, format!("bot{run}-{number}"), Screen::Counted(counts), tell);
             let _ = visit.chatting(Duration::from_secs(every.into())).run(&told);
         });
     }
