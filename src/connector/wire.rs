@@ -71,7 +71,7 @@ impl Wire {
                 let value = serde_json::from_slice(body).map_err(no_json)?;
                 Ok(protobuf.server().encode(route, &value)?.into())
             }
-            _ => Ok(body.into()),
+            _ => Ok(text::to_all_clients(body)),
         }
     }
 
@@ -144,6 +144,9 @@ mod tests {
         let frame = wire().push("onChat", b"{}").unwrap();
         let bytes = message(&frame);
         assert_eq!(Message::decode(&bytes), Ok(Message::push(Route::Name("onChat"), b"{}")));
+        let frame = wire().push("onChat", "\"\u{1F34A}\"".as_bytes()).unwrap();
+        let bytes = message(&frame);
+        assert_eq!(Message::decode(&bytes).unwrap().body, br#""\ud83c\udf4a""#);
         for body in [&b"no JSON"[..], b"{}", br#"{"x": "text"}"#] {
             assert_eq!(wire().push("onMove", body).unwrap_err().kind, ErrorKind::Invalid);
         }

@@ -13,6 +13,7 @@ use super::error::DecodeError;
 use super::handshake::{HandshakeRequest, Refusal};
 use super::message::{Message, MessageKind};
 use super::package::{Package, PackageType};
+use super::text;
 use crate::Instant;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -327,5 +328,6 @@ impl Connection {
 /// The body of a kick package, as Pomelo 2.2.7 sends it: `{"reason":"kick"}`.
 #[must_use]
 pub fn kick_body(reason: &str) -> Vec<u8> {
-    serde_json::to_vec(&serde_json::json!({ "reason": reason })).unwrap_or_default()
+    let body = serde_json::to_vec(&serde_json::json!({ "reason": reason })).unwrap_or_default();
+    text::to_all_clients(&body).into_owned()
 }

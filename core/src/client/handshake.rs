@@ -181,7 +181,7 @@ impl Accept {
             let _ = write!(body, r#","user":{user}"#);
         }
         body.push('}');
-        body.into_bytes()
+        text::to_all_clients(body.as_bytes()).into_owned()
     }
 }
 

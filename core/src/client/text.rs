@@ -1,7 +1,9 @@
-//! Text of clients whose UTF-8 is not what it should be.
+//! Text of clients, and for clients, whose UTF-8 is not what it should be.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
+use core::fmt::Write as _;
+use serde::de::IgnoredAny;
 
 /// The text of `bytes`, whatever they are.
 ///
@@ -49,9 +51,47 @@ fn surrogates(bytes: &[u8]) -> Option<(char, &[u8])> {
     char::from_u32(0x1_0000 + (ten(a, b) << 10 | ten(c, d))).map(|character| (character, rest))
 }
 
+/// `json` as every client reads it: characters beyond the first 65 536 are escaped, each as its two surrogates.
+///
+/// Pomelo's clients in browsers know UTF-8 of three bytes at most (`Protocol.strdecode` of pomelo-protocol 0.1.6), where
+/// every client knows the escapes of JSON. What is no JSON stays as it is.
+#[must_use]
+pub fn to_all_clients(json: &[u8]) -> Cow<'_, [u8]> {
+    // Only these characters have such a byte.
+    if json.iter().fold(0, |max, byte| max.max(*byte)) < 0xF0 {
+        return Cow::Borrowed(json);
+    }
+    let Ok(text) = core::str::from_utf8(json) else { return Cow::Borrowed(json) };
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(text.len().saturating_mul(2));
+    for character in text.chars() {
+        let mut units = [0; 2];
+        match character.encode_utf16(&mut units) {
+            // Writing into a string does not fail.
+            [high, low] => _ = write!(escaped, "\\u{high:04x}\\u{low:04x}"),
+            _ => escaped.push(character),
+        }
+    }
+    Cow::Owned(escaped.into_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_emoji_reaches_every_client() {
+        let json = "{\"ü😀\":[\"日\\\\\u{10FFFF}\"]}";
+        let all = to_all_clients(json.as_bytes());
+        assert_eq!(all, "{\"ü\\ud83d\\ude00\":[\"日\\\\\\udbff\\udfff\"]}".as_bytes());
+        let read = |json| serde_json::from_slice::<serde_json::Value>(json).unwrap();
+        assert_eq!(read(&all), read(json.as_bytes()));
+        for kept in ["{\"日\":1}".as_bytes(), "no JSON 😀".as_bytes(), b"\"\xF0\x9F\"", b"\xFF", b""] {
+            assert!(matches!(to_all_clients(kept), Cow::Borrowed(same) if same == kept), "{kept:?}");
+        }
+    }
 
     #[test]
     fn an_emoji_from_a_browser_is_one_character() {
