@@ -79,7 +79,9 @@ impl Flusher {
                 }
                 urgent.clear();
                 left = write(left, &mut more, counters);
-                std::thread::yield_now();
+                if !left.is_empty() {
+                    std::thread::yield_now();
+                }
                 yield_now().await;
             }
             due.clear();
