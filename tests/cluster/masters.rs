@@ -1,6 +1,6 @@
 //! Standbys, and leaders that die, freeze or leave.
 
-use crate::support::{Cluster, Look, Signal, is_alive, signal, trials, wait_until};
+use crate::support::{Cluster, Look, PROMPT, Signal, is_alive, signal, trials, wait_until};
 use rustix::fs::{OFlags, fcntl_setfl};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -184,10 +184,11 @@ pub(crate) fn servers_outlive_the_only_master_and_a_new_start_adopts_them() {
     let before = cluster.list();
     signal(leader.pid(), Signal::KILL);
     leader.end();
+    wait_until("its guard has gone, and with it what says that it leads", || cluster.guards().is_empty());
     let asked = Instant::now();
     let failed = cluster.cli(&["list"]);
     assert!(failed.error().contains("no master is alive"), "{failed:?}");
-    assert!(Instant::now().saturating_since(asked).as_millis() < 1000, "said at once");
+    assert!(Instant::now().saturating_since(asked) < PROMPT, "said at once");
     assert!(before.servers.iter().all(|server| server.pid.is_some_and(is_alive)));
 
     let master = cluster.start();
@@ -365,17 +366,17 @@ pub(crate) fn ctrl_c_on_a_standby_leaves_the_cluster_alone() {
 }
 
 fn a_lone_leader_thawed_past_its_lease_leads_anew_and_touches_no_server() {
-    let cluster = Cluster::with(servers(), json!({"lease": 400, "reconnect-grace": 10_000}));
+    let cluster = Cluster::with(servers(), json!({"lease": 2000, "reconnect-grace": 20_000}));
     let leader = cluster.start();
     let before = cluster.list();
     signal(leader.pid(), Signal::STOP);
     let frozen = Instant::now();
-    wait_until("its lease is long over", || Instant::now().saturating_since(frozen).as_millis() > 1000);
+    wait_until("its lease is long over", || Instant::now().saturating_since(frozen).as_millis() > 4000);
     signal(leader.pid(), Signal::CONT);
     leader.says("this master leads no longer");
     let after = leads(&cluster, leader.pid());
     assert_eq!(after.lives(), before.lives());
-    assert_eq!(after.leader().epoch.0, 2);
+    assert_eq!(after.leader().epoch.0, before.leader().epoch.0 + 1);
     cluster.end();
 }
 
@@ -448,7 +449,7 @@ fn a_program_that_was_replaced_on_disk_still_fails_over_and_restarts() {
 }
 
 fn a_screen_that_has_stopped_does_not_cost_the_leader_its_lease() {
-    let cluster = Cluster::with(servers(), json!({"lease": 600}));
+    let cluster = Cluster::with(servers(), json!({"lease": 2000}));
     // A pipe that is full and that nobody reads, as a terminal after Ctrl-S.
     let (_reader, mut writer) = std::io::pipe().expect("a pipe");
     fcntl_setfl(&writer, OFlags::NONBLOCK).expect("flags");
@@ -464,7 +465,7 @@ fn a_screen_that_has_stopped_does_not_cost_the_leader_its_lease() {
     });
     wait_until("two leases have passed", || {
         let up = cluster.list().servers.iter().filter_map(|server| server.uptime_ms).min();
-        up.is_some_and(|ms| ms > 1200)
+        up.is_some_and(|ms| ms > 4000)
     });
     let after = cluster.list();
     assert_eq!((after.lives(), after.leader().epoch), (restarted.lives(), restarted.leader().epoch));

@@ -33,7 +33,7 @@ async fn a_missing_path_is_an_error_that_says_how_to_make_it(runtime: Arc<dyn Ru
     let coordinator = world.coordinator_with(strict(&world));
     let begin = Instant::now();
     let error = within(&runtime, "an error", campaign(&coordinator, "m", 0)).await.unwrap_err();
-    assert!(Instant::now().saturating_since(begin) < Duration::from_secs(1));
+    assert!(Instant::now().saturating_since(begin) < Duration::from_secs(5));
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let text = error.to_string();
     for part in [&format!("create {}", world.path), "\"create\": true", "does not exist", "create /test;"] {
@@ -47,7 +47,8 @@ async fn a_missing_path_is_an_error_that_says_how_to_make_it(runtime: Arc<dyn Ru
     operator.client.mkdir(&world.path, &options).await.unwrap();
     let begin = Instant::now();
     observed.until("nobody lead", |item| matches!(item, Ok(None))).await.unwrap();
-    assert!(Instant::now().saturating_since(begin) < Duration::from_millis(500));
+    // By a watch: it looks by itself only once a second.
+    assert!(Instant::now().saturating_since(begin) < Duration::from_millis(900));
     let leader = world.lead(&coordinator, "m").await;
     assert_eq!(observed.leader("m").await.epoch, leader.epoch());
 }

@@ -12,7 +12,7 @@ pub(crate) use operator::Operator;
 pub(crate) use run::{blocking, eventually, for_a_while, smol, tokio, within};
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use core::time::Duration;
 use std::sync::LazyLock;
 use tangelo_core::config::ZooKeeperConfig;
@@ -144,10 +144,16 @@ impl World {
         id: &str,
         priority: i32,
     ) -> Campaign {
-        let before = coordinator.candidates().await.unwrap_or_default().len();
-        let mut campaign = campaign(coordinator, id, priority);
+        // By its port it is told from an earlier one of that name, which may be leaving yet.
+        static PORT: AtomicU16 = AtomicU16::new(10_000);
+        let port = PORT.fetch_add(1, Ordering::Relaxed);
+        let mut campaign = campaign_of(coordinator, Candidate { port, ..candidate(id, priority) });
         let stands = async {
-            while coordinator.candidates().await.map_or(true, |now| now.len() <= before) {
+            while coordinator
+                .candidates()
+                .await
+                .map_or(true, |now| now.iter().all(|other| other.port != port))
+            {
                 self.runtime.sleep(Duration::from_millis(5)).await;
             }
         };
@@ -165,7 +171,11 @@ impl World {
 pub(crate) type Campaign = BoxFuture<'static, Result<Box<dyn Leadership>>>;
 
 pub(crate) fn campaign(coordinator: &Arc<dyn Coordinator>, id: &str, priority: i32) -> Campaign {
-    let (coordinator, candidate) = (Arc::clone(coordinator), candidate(id, priority));
+    campaign_of(coordinator, candidate(id, priority))
+}
+
+fn campaign_of(coordinator: &Arc<dyn Coordinator>, candidate: Candidate) -> Campaign {
+    let coordinator = Arc::clone(coordinator);
     Box::pin(async move { coordinator.campaign(candidate).await })
 }
 

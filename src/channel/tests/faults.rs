@@ -95,9 +95,10 @@ fn a_slow_channel_does_not_hold_up_another_and_queues_are_bounded() {
         for _ in 0..2 {
             waiting.push(Box::pin(server.global.add_many("busy", &many, "c1")));
         }
+        b.store.counted();
         for add in &mut waiting {
             assert!(futures_lite::future::poll_once(add).await.is_none());
-            b.runtime.sleep(Duration::from_millis(50)).await;
+            until!(b, "the first is on its way", b.store.asked() >= 1);
         }
         let error = server.global.add_many("busy", &many, "c1").await.unwrap_err();
         assert!(error.to_string().contains("it does not keep up"), "{error}");

@@ -83,6 +83,7 @@ fn what_makes_no_sense_is_refused() {
 
 #[test]
 fn a_frontend_that_is_down_or_slow_holds_nobody_up_and_who_was_missed_is_named() {
+    let limit = Duration::from_secs(2);
     for fault in [Fault::Dead, Fault::Hangs, Fault::Mute] {
         run(3, |b| async move {
             for n in 1..=3 {
@@ -91,7 +92,7 @@ fn a_frontend_that_is_down_or_slow_holds_nobody_up_and_who_was_missed_is_named()
             }
             b.store.counted();
             b.break_down("c2", fault);
-            let options = PushOptions::new().except(["b2"]).timeout(SHORT);
+            let options = PushOptions::new().except(["b2"]).timeout(limit);
             let (tell, told) = async_channel::bounded(1);
             let begin = Instant::now();
             b.runtime.spawn(Box::pin({
@@ -109,7 +110,7 @@ fn a_frontend_that_is_down_or_slow_holds_nobody_up_and_who_was_missed_is_named()
                 assert!(told.is_empty(), "it has waited for the slow one");
             }
             let report = told.recv().await.unwrap();
-            assert!(Instant::now().saturating_since(begin) < SHORT * 3, "{fault:?}");
+            assert!(Instant::now().saturating_since(begin) < limit * 3, "{fault:?}");
             assert_eq!(report.delivered, 6, "{fault:?}");
             assert_eq!(report.unreached().collect::<Vec<_>>(), [("c2", "a2"), ("c2", "c2")], "{fault:?}");
             let kind = if fault == Fault::Hangs { ErrorKind::Timeout } else { ErrorKind::Unavailable };

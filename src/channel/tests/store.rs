@@ -62,6 +62,11 @@ impl Store {
         *self.trouble.lock() = trouble;
     }
 
+    /// How many changes there were since the last count.
+    pub(super) fn asked(&self) -> usize {
+        self.changes.load(Ordering::Relaxed)
+    }
+
     /// How many changes and how many reads there were since the last time.
     pub(super) fn counted(&self) -> (usize, usize) {
         (self.changes.swap(0, Ordering::Relaxed), self.reads.swap(0, Ordering::Relaxed))

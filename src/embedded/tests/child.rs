@@ -192,7 +192,7 @@ async fn master(
             let lost = async {
                 leader.changed(LeadershipState::Leading).await;
                 // What was said while we were frozen is answered first.
-                runtime.sleep(Duration::from_millis(20)).await;
+                runtime.sleep(Duration::from_secs(1)).await;
                 None
             };
             match futures_lite::future::or(command, lost).await {

@@ -1,6 +1,7 @@
 //! A reader that does not keep up.
 
 use super::*;
+use core::sync::atomic::{AtomicU32, Ordering};
 use tangelo_core::ErrorKind;
 
 #[test]
@@ -42,14 +43,21 @@ fn the_bytes_of_a_queue_are_bounded_too() {
         let host = Host::new(&runtime, config.clone()).await;
         let ((near, _inbox, _), (_far, mut far_inbox, _)) = host.pair(&config).await;
         let large = "x".repeat(30_000);
-        let mut sent = 0;
+        let sent = AtomicU32::new(0);
         let filled = async {
             loop {
                 near.send(text(&large)).await.unwrap();
-                sent += 1;
+                sent.fetch_add(1, Ordering::Relaxed);
             }
         };
-        filled.or(pause(&runtime, 300)).await;
+        let full = async {
+            while sent.load(Ordering::Relaxed) < 6 {
+                pause(&runtime, 5).await;
+            }
+            pause(&runtime, 300).await;
+        };
+        filled.or(full).await;
+        let sent = sent.into_inner();
         assert!((6..=8).contains(&sent), "three or four there, three here, not {sent}");
         for _ in 0..sent {
             assert_eq!(far_inbox.next().await, Ok(text(&large)));

@@ -225,7 +225,7 @@ fn random_bytes_inside_a_session_never_hurt_the_server() {
 #[test]
 fn who_says_nothing_is_cut_after_the_handshake_timeout_and_holds_up_nobody() {
     run(|runtime| async move {
-        let handshake_timeout = Duration::from_millis(300);
+        let handshake_timeout = Duration::from_secs(2);
         let host = Host::new(&runtime, LinkConfig { handshake_timeout, ..config("master") }).await;
         let mut loris = Vec::new();
         for _ in 0..100 {

@@ -17,7 +17,7 @@ pub(crate) use process::{is_alive, signal, variable};
 pub(crate) use running::Running;
 
 pub(crate) use rustix::process::Signal;
-pub(crate) use wait::{DEADLINE, wait_until, within};
+pub(crate) use wait::{DEADLINE, PROMPT, wait_until, within};
 
 /// The trials of a module: its functions, under their own names.
 macro_rules! trials {

@@ -3,6 +3,9 @@
 use core::time::Duration;
 use tangelo::core::Instant;
 
+/// A command that finds no master says so, without the 3 s that it gives an election.
+pub(crate) const PROMPT: Duration = Duration::from_millis(2500);
+
 /// How long anything may take that takes milliseconds on a machine with nothing else to do.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 

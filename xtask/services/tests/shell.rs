@@ -67,7 +67,8 @@ fn whoever_follows_a_znode_is_told_every_change_below_it_in_order() {
 #[test]
 fn a_node_that_is_frozen_or_killed_is_an_error_in_time() {
     let ensemble = Ensemble::standalone().expect("ZooKeeper");
-    let short = Duration::from_millis(300);
+    // The first session of a JVM that has just started takes a while on a busy machine.
+    let short = Duration::from_secs(3);
     let mut shell = Shell::connect(ensemble.address(0), short).expect("a session");
     ensemble.freeze(0).expect("freeze");
     assert!(shell.get("/").is_err());

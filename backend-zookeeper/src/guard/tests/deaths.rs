@@ -82,7 +82,8 @@ fn without_master_and_guard_the_session_decides() {
     let (guard, lock) = master.lead();
     let watch = world.watch(&lock);
     let killed = clock::now();
-    // The guard first, or it would be quicker than we are.
+    // The guard first, or it would be quicker than we are; and the master must not start another meanwhile.
+    master.freeze();
     guard.signal(Signal::KILL);
     master.kill();
     let time = watch.gone(killed);

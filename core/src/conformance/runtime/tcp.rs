@@ -119,12 +119,18 @@ pub async fn small_writes_are_sent_at_once(runtime: &Arc<dyn Runtime>) {
             stream.write_all(b"ab").await.expect("write");
         }
     }
-    let (mut client, mut server) = pair(runtime).await;
-    let start = Instant::now();
-    future::zip(play(&mut *client, true), play(&mut *server, false)).await;
-    let took = Instant::now().saturating_since(start);
-    // With the delay at one end only it would be 80 × 40 ms.
-    assert!(took < Duration::from_millis(1500), "{ROUNDS} rounds took {took:?}: TCP_NODELAY is not set");
+    let mut took = Duration::MAX;
+    // A machine is busy now and then; the delay would show each time: at one end only, it would be 80 × 40 ms.
+    for _ in 0..3 {
+        let (mut client, mut server) = pair(runtime).await;
+        let start = Instant::now();
+        future::zip(play(&mut *client, true), play(&mut *server, false)).await;
+        took = took.min(Instant::now().saturating_since(start));
+        if took < Duration::from_millis(1500) {
+            return;
+        }
+    }
+    panic!("{ROUNDS} rounds took {took:?}: TCP_NODELAY is not set");
 }
 
 /// An `accept` that is dropped, at whatever moment, takes no connection with it.

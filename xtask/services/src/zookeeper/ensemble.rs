@@ -14,6 +14,8 @@ use tempfile::TempDir;
 
 /// A busy machine starts three Java machines within this.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// Who asks for a word expects an answer, from a busy machine too.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// ZooKeeper on ports of its own, with data of its own; dropping it ends all and removes the data
@@ -155,7 +157,7 @@ impl Ensemble {
     /// If it does not answer within a second.
     pub fn four_letter(&self, i: usize, word: &str) -> Result<String> {
         let address = self.address(i);
-        words::ask(address, word, words::LIMIT)
+        words::ask(address, word, ANSWER_LIMIT)
     }
 
     /// What node `i` says of itself.

@@ -32,8 +32,8 @@ class Crowd {
   }
 
   /** The connector with this port. */
-  connector(port) {
-    return cluster.list().servers.find(one => one.clientPort === port);
+  async connector(port) {
+    return (await cluster.list()).servers.find(one => one.clientPort === port);
   }
 
   /** Whether a page or a terminal has been heard again from now on. */
@@ -87,7 +87,7 @@ export const faults = browser => [
     await page.shows("You are in freeze");
     const guest = await elsewhere([await page.value("visit.port")], "freeze");
     await page.shows(`${guest.name} is here`);
-    const { pid } = cluster.list().servers.find(one => one.clientPort === guest.port);
+    const { pid } = (await cluster.list()).servers.find(one => one.clientPort === guest.port);
     process.kill(pid, "SIGSTOP");
     try {
       await page.submit("#words", "can you hear me");
@@ -105,9 +105,9 @@ export const faults = browser => [
     for (const who of ["tom", "page"]) {
       const port = who === "tom" ? Number(crowd.terminal.lines.findLast(line => line.includes("(port ")).match(/port (\d+)/)[1])
         : await crowd.page.value("visit.port");
-      const { id, incarnation } = crowd.connector(port);
+      const { id, incarnation } = await crowd.connector(port);
       if (port === crowd.listener.port) throw new Error("the listener sits there");
-      cluster.kill(id);
+      await cluster.kill(id);
       await crowd.heardAgain(who);
       await until("the listener has seen it go", () => crowd.listener.told("onLeave").some(({ user, lost }) => user === who && lost));
       await cluster.isUp(id, incarnation + 1);
@@ -117,8 +117,8 @@ export const faults = browser => [
   }],
   ["a_room_survives_the_kill_of_chat_servers", async () => {
     const crowd = await Crowd.gather(browser(), "chats");
-    for (const { id, incarnation } of cluster.list().servers.filter(one => one.serverType === "chat")) {
-      cluster.kill(id);
+    for (const { id, incarnation } of (await cluster.list()).servers.filter(one => one.serverType === "chat")) {
+      await cluster.kill(id);
       await crowd.heardAgain("tom");
       await crowd.heardAgain("page");
       await cluster.isUp(id, incarnation + 1);
@@ -128,7 +128,7 @@ export const faults = browser => [
   ["nobody_notices_a_failover_of_the_master", async () => {
     const crowd = await Crowd.gather(browser(), "masters");
     const standby = await cluster.start("standby: ");
-    const leader = cluster.list().masters.find(one => one.role === "leader");
+    const leader = (await cluster.list()).masters.find(one => one.role === "leader");
     const lines = crowd.terminal.lines.length;
     process.kill(leader.pid, "SIGKILL");
     await crowd.heardAgain("tom");

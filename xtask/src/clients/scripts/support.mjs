@@ -1,8 +1,9 @@
 // What all scripts need: waiting with a deadline, trials that are told as cargo tells tests, the cluster's command line.
 
-import { spawn, spawnSync } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 /** --key value … */
 export const options = Object.fromEntries(
@@ -107,22 +108,26 @@ export const cluster = {
     return master;
   },
 
+  /** Nothing while the lead changes: there may be nobody to ask. Clients in this process send heartbeats meanwhile. */
+  look() {
+    const listed = promisify(execFile)(options.program, ["list", "--json", "--dir", options.dir]);
+    return listed.then(({ stdout }) => JSON.parse(stdout), () => undefined);
+  },
+
   list() {
-    const { status, stdout } = spawnSync(options.program, ["list", "--json", "--dir", options.dir], { encoding: "utf8" });
-    // While the lead changes there may be nobody to ask.
-    return status === 0 ? JSON.parse(stdout) : undefined;
+    return until("a list", () => this.look());
   },
 
   /** Kills what has this id with SIGKILL, as `kill -9`. */
-  kill(id) {
-    const { servers, masters } = this.list();
+  async kill(id) {
+    const { servers, masters } = await this.list();
     const { pid } = [...servers, ...masters].find(one => one.id === id);
     process.kill(pid, "SIGKILL");
   },
 
   async isUp(id, incarnation) {
-    await until(`${id} is up in its life ${incarnation}`, () =>
-      this.list()?.servers.some(one => one.id === id && one.state === "up" && one.incarnation >= incarnation));
+    await until(`${id} is up in its life ${incarnation}`, async () =>
+      (await this.look())?.servers.some(one => one.id === id && one.state === "up" && one.incarnation >= incarnation));
   },
 
   async stop() {
