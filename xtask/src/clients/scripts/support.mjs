@@ -1,6 +1,6 @@
 // What all scripts need: waiting with a deadline, trials that are told as cargo tells tests, the cluster's command line.
 
-import { execFile, spawn } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
