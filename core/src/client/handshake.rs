@@ -181,7 +181,10 @@ impl Accept {
             let _ = write!(body, r#","user":{user}"#);
         }
         body.push('}');
-        text::to_all_clients(body.as_bytes()).into_owned()
+        match text::to_all_clients(body.as_bytes()) {
+            Cow::Borrowed(_) => body.into_bytes(),
+            Cow::Owned(escaped) => escaped,
+        }
     }
 }
 

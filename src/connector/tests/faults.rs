@@ -2,7 +2,6 @@
 
 use super::bench::{DEADLINE, quick, upgraded};
 use super::*;
-use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use serde_json::json;
 use std::io::{Read, Write};
@@ -159,29 +158,22 @@ fn bytes_that_are_no_whole_package_are_no_sign_of_life() {
         let mut alive = bench.client(web);
         let mut silent = bench.client(web);
         let mut trickling = bench.client(false);
-        let ended = AtomicU32::new(0);
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                silent.ends();
-                ended.fetch_add(1, Ordering::Relaxed);
-            });
-            scope.spawn(|| {
+            let silent = scope.spawn(|| silent.ends());
+            let trickling = scope.spawn(|| {
                 trickling.raw(&[4, 0, 1, 0]);
                 for _ in 0..60 {
                     trickling.raw(&[0]);
                     std::thread::sleep(Duration::from_millis(50));
                 }
                 trickling.ends();
-                ended.fetch_add(1, Ordering::Relaxed);
             });
-            scope.spawn(|| {
-                while ended.load(Ordering::Relaxed) < 2 {
-                    alive.package(PackageType::Heartbeat, &[]);
-                    alive.next_of(PackageType::Heartbeat);
-                    std::thread::sleep(Duration::from_millis(150));
-                }
-                assert_eq!(alive.request("connector.test.echo", &json!(1)), json!(1));
-            });
+            while !(silent.is_finished() && trickling.is_finished()) {
+                alive.package(PackageType::Heartbeat, &[]);
+                alive.next_of(PackageType::Heartbeat);
+                std::thread::sleep(Duration::from_millis(150));
+            }
+            assert_eq!(alive.request("connector.test.echo", &json!(1)), json!(1));
         });
     }
     eventually("four", || bench.closed("heartbeat-timeout") >= 4);

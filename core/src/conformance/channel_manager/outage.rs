@@ -1,7 +1,7 @@
 //! The store dies, or freezes, and comes back.
 
 use super::Suite;
-use super::stores::{Manager, assert_stale, life, set, users};
+use super::stores::{Manager, assert_stale, life, set, try_all, try_at, users};
 use crate::channel::Frontend;
 use crate::{BoxFuture, ErrorKind, Instant, Result};
 use alloc::collections::BTreeSet;
@@ -86,12 +86,7 @@ impl Suite<'_> {
         let manager = (self.connect)().await;
         self.fails("start", timeout, manager.start()).await;
         outage.up().await;
-        let begin = Instant::now();
-        while let Err(error) = manager.start().await {
-            assert_away(&error, "start");
-            assert!(Instant::now().saturating_since(begin) < self.patience / 2, "it never starts: {error}");
-            self.runtime.sleep(Duration::from_millis(50)).await;
-        }
+        self.persists("start", || manager.start()).await;
         self.recovers(&manager, &room, &front).await;
         self.persists("add", || manager.add(&room, &front, "anna")).await;
         assert_eq!(self.found(&manager, &room, &front).await, set(&["anna"]));
@@ -179,7 +174,7 @@ impl Suite<'_> {
             let rest = self.persists("channels_of_server", || s.b.channels_of_server(&front.sid)).await;
             assert!(rest.is_empty(), "still in {rest:?}");
             for room in &rooms {
-                let ghosts = self.persists("members", || members(&s.b, room)).await;
+                let ghosts = self.persists("members", || try_all(&s.b, room)).await;
                 assert!(ghosts.is_empty(), "ghosts after the outage: {ghosts:?}");
             }
             self.recovers(&s.a, &rooms[0], &alive).await;
@@ -216,8 +211,8 @@ impl Suite<'_> {
         }
     }
 
-    /// Has a call done on a machine that is so busy that it may be late: the timeout of these managers is short. All of
-    /// them may be repeated.
+    /// Has a call done while the store is there: it has just come back, or the machine is so busy that the short timeout
+    /// of these managers is missed. All of them may be repeated.
     pub(super) async fn persists<T, F: Future<Output = Result<T>>>(
         &self,
         what: &str,
@@ -225,45 +220,32 @@ impl Suite<'_> {
     ) -> T {
         let begin = Instant::now();
         loop {
-            match call().await {
+            let error = match call().await {
                 Ok(value) => return value,
-                Err(error) => assert_away(&error, what),
-            }
-            assert!(Instant::now().saturating_since(begin) < self.patience / 2, "{what} never gets through");
+                Err(error) => error,
+            };
+            assert_away(&error, what);
+            let waited = Instant::now().saturating_since(begin);
+            assert!(waited < self.patience / 2, "{what} has not got through in {waited:?}: {error}");
             self.runtime.sleep(Duration::from_millis(20)).await;
         }
     }
 
     /// The users of a channel at a frontend.
     async fn found(&self, manager: &Manager, room: &str, front: &Frontend) -> BTreeSet<String> {
-        let users = self.persists("members_by_server", || manager.members_by_server(room, &front.sid)).await;
-        let distinct = set(&users);
-        assert_eq!(distinct.len(), users.len(), "members_by_server repeats a user");
-        distinct
+        self.persists("members_by_server", || try_at(manager, room, &front.sid)).await
     }
 
     /// Waits until a manager works again by itself.
     async fn recovers(&self, manager: &Manager, room: &str, front: &Frontend) {
-        let begin = Instant::now();
-        while let Err(error) = manager.leave(room, front, "nobody").await {
-            if error.kind() == ErrorKind::StaleIncarnation {
-                return;
+        let leave = || async {
+            match manager.leave(room, front, "nobody").await {
+                Err(error) if error.kind() == ErrorKind::StaleIncarnation => Ok(()),
+                outcome => outcome,
             }
-            assert_away(&error, "a leave after an outage");
-            let waited = Instant::now().saturating_since(begin);
-            assert!(waited < self.patience / 2, "not recovered {waited:?} after the store is back: {error}");
-            self.runtime.sleep(Duration::from_millis(20)).await;
-        }
+        };
+        self.persists("a leave after an outage", leave).await;
     }
-}
-
-/// The users of a channel at all frontends.
-async fn members(manager: &Manager, room: &str) -> Result<Vec<String>> {
-    let (mut pages, mut users) = (manager.members(room), Vec::new());
-    while let Some(page) = poll_fn(|cx| pages.as_mut().poll_next(cx)).await {
-        users.extend(page?.into_iter().map(|member| member.uid));
-    }
-    Ok(users)
 }
 
 fn assert_away(error: &crate::Error, what: &str) {

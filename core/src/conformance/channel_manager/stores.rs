@@ -90,34 +90,51 @@ pub(super) fn life(frontend: &Frontend, incarnation: u64) -> Frontend {
 
 /// The users of a channel at a frontend.
 pub(super) async fn at(manager: &Manager, channel: &str, sid: &str) -> BTreeSet<String> {
-    let users = manager.members_by_server(channel, sid).await.expect("members_by_server");
-    let distinct = set(&users);
-    assert_eq!(distinct.len(), users.len(), "members_by_server repeats a user");
-    distinct
+    try_at(manager, channel, sid).await.expect("members_by_server")
+}
+
+/// The same, if the store tells.
+pub(super) async fn try_at(manager: &Manager, channel: &str, sid: &str) -> Result<BTreeSet<String>> {
+    Ok(distinct(&manager.members_by_server(channel, sid).await?, "members_by_server repeats a user"))
 }
 
 /// The channels of a frontend.
 pub(super) async fn channels(manager: &Manager, sid: &str) -> BTreeSet<String> {
     let channels = manager.channels_of_server(sid).await.expect("channels_of_server");
-    let distinct = set(&channels);
-    assert_eq!(distinct.len(), channels.len(), "channels_of_server repeats a channel");
+    distinct(&channels, "channels_of_server repeats a channel")
+}
+
+fn distinct(names: &[String], repeats: &str) -> BTreeSet<String> {
+    let distinct = set(names);
+    assert_eq!(distinct.len(), names.len(), "{repeats}");
     distinct
 }
 
 /// The next page.
 pub(super) async fn page(pages: &mut Pages<'_>) -> Option<Vec<ChannelMember>> {
-    let page = poll_fn(|cx| pages.as_mut().poll_next(cx)).await?.expect("a page of members");
-    assert!(page.len() <= MAX_PAGE, "a page of {} members; {MAX_PAGE} are allowed", page.len());
+    try_page(pages).await.map(|page| page.expect("a page of members"))
+}
+
+async fn try_page(pages: &mut Pages<'_>) -> Option<Result<Vec<ChannelMember>>> {
+    let page = poll_fn(|cx| pages.as_mut().poll_next(cx)).await?;
+    if let Ok(page) = &page {
+        assert!(page.len() <= MAX_PAGE, "a page of {} members; {MAX_PAGE} are allowed", page.len());
+    }
     Some(page)
 }
 
 /// All members of a channel, as (sid, uid).
 pub(super) async fn all(manager: &Manager, channel: &str) -> BTreeSet<(String, String)> {
+    try_all(manager, channel).await.expect("a page of members")
+}
+
+/// The same, if the store tells.
+pub(super) async fn try_all(manager: &Manager, channel: &str) -> Result<BTreeSet<(String, String)>> {
     let (mut pages, mut all) = (manager.members(channel), BTreeSet::new());
-    while let Some(page) = page(&mut pages).await {
-        all.extend(page.into_iter().map(|member| (member.sid, member.uid)));
+    while let Some(page) = try_page(&mut pages).await {
+        all.extend(page?.into_iter().map(|member| (member.sid, member.uid)));
     }
-    all
+    Ok(all)
 }
 
 /// That a change was refused because its frontend's life is over.

@@ -154,7 +154,7 @@ impl Ensemble {
     /// What node `i` answers to one of ZooKeeper's four-letter words.
     ///
     /// # Errors
-    /// If it does not answer within a second.
+    /// If it does not answer within five seconds.
     pub fn four_letter(&self, i: usize, word: &str) -> Result<String> {
         let address = self.address(i);
         words::ask(address, word, ANSWER_LIMIT)
